@@ -1,0 +1,1 @@
+"""Finding, fetching and keeping models: knows files and addresses, never nets or Keras."""

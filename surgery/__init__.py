@@ -1,0 +1,1 @@
+"""Operations on a Net, each returning a new Net and a report."""

@@ -1,0 +1,22 @@
+"""What all tests share: where the reference results lie, and warnings kept visible."""
+
+import os
+
+import pytest
+from reference import require_shared
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Reference results computed by real Caffe, see ``ZOO_SHARED`` in CONTRIBUTING.md."""
+    return require_shared()
+
+
+@pytest.fixture(autouse=True)
+def own_zoo_home(tmp_path_factory, monkeypatch):
+    """No test reads or writes the cache of whoever runs it."""
+    home = tmp_path_factory.mktemp("zoo-home")
+    monkeypatch.setenv("ZOO_HOME", str(home))
+    return home

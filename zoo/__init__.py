@@ -1,0 +1,60 @@
+"""zoo: from the readme of a Caffe model to a working, cited, fine-tuned model of your own.
+
+The public names are resolved when they are first used, so that ``import zoo`` is quick and never
+imports TensorFlow.
+
+>>> import zoo
+>>> zoo.Net.__name__
+'Net'
+"""
+
+from importlib import import_module as _import_module
+from pathlib import Path as _Path
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+# In a checkout the parts lie beside this folder; an installed package has them inside it.
+_root = _Path(__file__).resolve().parent.parent
+if (_root / "registry" / "__init__.py").is_file() and (_root / "pyproject.toml").is_file():
+    __path__.append(str(_root))
+
+__version__ = "0.1.0"
+
+if _TYPE_CHECKING:
+    from zoo.api import LoadedModel as LoadedModel
+    from zoo.api import classify as classify
+    from zoo.api import fetch as fetch
+    from zoo.api import load as load
+    from zoo.api import run as run
+    from zoo.build.model import to_keras as to_keras
+    from zoo.errors import ZooError as ZooError
+    from zoo.layers.kind import layer as layer
+    from zoo.net import Net as Net
+    from zoo.registry.card import Card as Card
+
+_HOMES = {
+    "Card": "zoo.registry.card",
+    "LoadedModel": "zoo.api",
+    "Net": "zoo.net",
+    "ZooError": "zoo.errors",
+    "classify": "zoo.api",
+    "fetch": "zoo.api",
+    "layer": "zoo.layers.kind",
+    "load": "zoo.api",
+    "run": "zoo.api",
+    "to_keras": "zoo.build.model",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    value = getattr(_import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

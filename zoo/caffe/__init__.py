@@ -1,0 +1,1 @@
+"""Caffe's formats, files to messages and arrays and back. Knows no Net and no Keras."""
