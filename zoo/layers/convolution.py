@@ -1,0 +1,263 @@
+"""Convolution and Deconvolution, in one to three spatial axes, with groups and dilation.
+
+Caffe: base_conv_layer.cpp, conv_layer.cpp, deconv_layer.cpp. Output sizes of a convolution round
+down. Weights are (out, in/group, k...) for Convolution and (in, out/group, k...) for Deconvolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import NetError, ShapeError
+from zoo.layers.kind import Kind, Shape, axis_of, count, layer
+from zoo.layers.site import Blob, Site
+
+__all__ = ["Convolution", "Deconvolution", "Window"]
+
+
+class Window:
+    """Kernel, stride, pad and dilation of a layer, one number per spatial axis.
+
+    >>> from zoo.caffe.schema.caffe_pb2 import LayerParameter
+    >>> message = LayerParameter(name="conv")
+    >>> message.convolution_param.kernel_size.append(3)
+    >>> Window(message, 2).kernel
+    (3, 3)
+    """
+
+    def __init__(self, layer: Any, axes: int) -> None:
+        param = layer.convolution_param
+        self.layer, self.axes = layer, axes
+        self.kernel = self._values("kernel_size", "kernel_h", "kernel_w", None)
+        self.stride = self._values("stride", "stride_h", "stride_w", 1)
+        self.pad = self._values("pad", "pad_h", "pad_w", 0)
+        self.dilation = self._listed("dilation", param.dilation, 1)
+        for word in ("kernel_size", "stride", "dilation"):
+            values = getattr(self, word.removesuffix("_size"))
+            if min(values) < 1:
+                raise ShapeError(f"{word} must be at least 1, received {values}", layer.name)
+
+    @property
+    def extent(self) -> tuple[int, ...]:
+        """Size of the kernel with its holes."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+
+    def _values(self, word: str, tall: str, wide: str, default: int | None) -> tuple[int, ...]:
+        param = self.layer.convolution_param
+        listed = getattr(param, word)
+        if not (param.HasField(tall) or param.HasField(wide)):
+            return self._listed(word, listed, default)
+        if self.axes != 2 or listed:
+            raise NetError(
+                f"{tall} and {wide} go with two spatial axes and without {word}", self.layer.name
+            )
+        if default is not None:
+            return tuple(
+                getattr(param, name) if param.HasField(name) else default for name in (tall, wide)
+            )
+        return (getattr(param, tall), getattr(param, wide))
+
+    def _listed(self, word: str, listed: Sequence[int], default: int | None) -> tuple[int, ...]:
+        if not listed and default is not None:
+            return (default,) * self.axes
+        if len(listed) not in (1, self.axes):
+            raise NetError(
+                f"{word} is given {len(listed)} times for {self.axes} spatial axes; expected once"
+                " or once per axis",
+                self.layer.name,
+            )
+        return tuple(int(value) for value in listed) * (self.axes if len(listed) == 1 else 1)
+
+
+class _ConvolutionBase(Kind):
+    bottom_count = (1, None)
+    top_count = (1, None)
+
+    def sizes(self, layer: Any, window: Window, sizes: Sequence[int]) -> tuple[int, ...]:
+        """Spatial sizes of the output."""
+        raise NotImplementedError
+
+    def weight_shape(self, layer: Any, channels: int) -> tuple[int, int]:
+        """The first two axes of the weight."""
+        raise NotImplementedError
+
+    def window(self, layer: Any, bottom: Shape) -> tuple[int, Window]:
+        """The axis of the channels, and the window over the axes behind it."""
+        axis = axis_of(layer, layer.convolution_param.axis, len(bottom))
+        if axis + 1 == len(bottom):
+            raise ShapeError(
+                f"{layer.type} needs spatial axes behind axis {axis}, received a blob of shape"
+                f" {bottom}",
+                layer.name,
+            )
+        return axis, Window(layer, len(bottom) - axis - 1)
+
+    def tops(self, layer: Any, bottoms: Sequence[Shape]) -> list[Shape]:
+        axis, window = self.window(layer, bottoms[0])
+        outputs = layer.convolution_param.num_output
+        if outputs < 1:
+            raise NetError("num_output is missing or 0", layer.name)
+        shapes = []
+        for bottom in bottoms:
+            if len(bottom) != len(bottoms[0]) or bottom[axis] != bottoms[0][axis]:
+                raise ShapeError(
+                    f"all bottoms need the axes and channels of the first, {bottoms[0]}; received"
+                    f" {bottom}",
+                    layer.name,
+                )
+            sizes = self.sizes(layer, window, bottom[axis + 1 :])
+            if min(sizes) < 1:
+                raise ShapeError(
+                    f"a kernel of {window.extent} with pad {window.pad} leaves nothing of an input"
+                    f" of {bottom[axis + 1 :]}",
+                    layer.name,
+                )
+            shapes.append((*bottom[:axis], outputs, *sizes))
+        return shapes
+
+    def params(self, layer: Any, bottoms: Sequence[Shape]) -> list[Shape]:
+        axis, window = self.window(layer, bottoms[0])
+        param, channels = layer.convolution_param, bottoms[0][axis]
+        if param.group < 1 or channels % param.group or param.num_output % param.group:
+            raise ShapeError(
+                f"group {param.group} must divide the {channels} input channels and the"
+                f" {param.num_output} outputs",
+                layer.name,
+            )
+        weight = (*self.weight_shape(layer, channels), *window.kernel)
+        return [weight, (param.num_output,)] if param.bias_term else [weight]
+
+    def fillers(self, layer: Any) -> list[Any]:
+        param = layer.convolution_param
+        return [param.weight_filler, param.bias_filler]
+
+    def spatial_window(self, site: Site) -> Window:
+        """The window of a layer that Keras can compute: channels on axis 1, 1 to 3 axes behind."""
+        axis, window = self.window(site.layer, site.bottoms[0].shape)
+        if axis != 1 or window.axes > 3:
+            raise NetError(
+                f"{site.layer.type} over {window.axes} axes behind axis {axis} cannot be computed;"
+                " one to three axes behind axis 1 can",
+                site.layer.name,
+            )
+        return window
+
+
+@layer("Convolution")
+class Convolution(_ConvolutionBase):
+    """Correlation with learned kernels, (N, C, H, W) to (N, num_output, H', W')."""
+
+    def sizes(self, layer: Any, window: Window, sizes: Sequence[int]) -> tuple[int, ...]:
+        return tuple(
+            (size + 2 * pad - extent) // stride + 1
+            for size, pad, extent, stride in zip(
+                sizes, window.pad, window.extent, window.stride, strict=True
+            )
+        )
+
+    def weight_shape(self, layer: Any, channels: int) -> tuple[int, int]:
+        param = layer.convolution_param
+        return param.num_output, channels // param.group
+
+    def macs(self, params: Sequence[Shape], bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
+        return sum(count(params[0][1:]) * count(top) for top in tops)
+
+    def build(self, site: Site) -> list[Blob]:
+        window = self.spatial_window(site)
+        # Keras knows no numbers for padding, but its "same" is Caffe's pad where both put
+        # (extent - 1) / 2 on each side, whatever the size of the input.
+        same = any(window.pad) and all(
+            stride == 1 and 2 * pad == extent - 1
+            for stride, pad, extent in zip(window.stride, window.pad, window.extent, strict=True)
+        )
+        param = site.layer.convolution_param
+
+        def make() -> Any:
+            return keras_class("Conv", window.axes)(
+                param.num_output,
+                window.kernel,
+                strides=window.stride,
+                padding="same" if same else "valid",
+                dilation_rate=window.dilation,
+                groups=param.group,
+                use_bias=param.bias_term,
+                name=site.name,
+            )
+
+        convolution = site.weighted(make, kernel_to_keras, kernel_to_caffe)
+        blobs = []
+        for index, top in enumerate(site.tops):
+            tensor = site.channels_last(index)
+            if any(window.pad) and not same:
+                pads = [(pad, pad) for pad in window.pad]
+                tensor = keras_class("ZeroPadding", window.axes)(
+                    pads if window.axes > 1 else pads[0], name=f"{site.name}_pad{index or ''}"
+                )(tensor)
+            blobs.append(Blob(convolution(tensor), top, channels_last=True))
+        return blobs
+
+
+@layer("Deconvolution")
+class Deconvolution(_ConvolutionBase):
+    """Transposed convolution: a size becomes stride * (size - 1) + extent - 2 * pad."""
+
+    def sizes(self, layer: Any, window: Window, sizes: Sequence[int]) -> tuple[int, ...]:
+        return tuple(
+            stride * (size - 1) + extent - 2 * pad
+            for size, pad, extent, stride in zip(
+                sizes, window.pad, window.extent, window.stride, strict=True
+            )
+        )
+
+    def weight_shape(self, layer: Any, channels: int) -> tuple[int, int]:
+        param = layer.convolution_param
+        return channels, param.num_output // param.group
+
+    def macs(self, params: Sequence[Shape], bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
+        return sum(count(params[0][1:]) * count(bottom) for bottom in bottoms)
+
+    def build(self, site: Site) -> list[Blob]:
+        from zoo.keras_layers.deconvolution import Deconvolution as KerasDeconvolution
+
+        window = self.spatial_window(site)
+        param = site.layer.convolution_param
+
+        def make() -> Any:
+            return KerasDeconvolution(
+                param.num_output,
+                window.kernel,
+                strides=window.stride,
+                pads=window.pad,
+                dilation_rate=window.dilation,
+                groups=param.group,
+                use_bias=param.bias_term,
+                name=site.name,
+            )
+
+        deconvolution = site.weighted(make, kernel_to_keras, kernel_to_caffe)
+        return [
+            Blob(deconvolution(site.channels_last(index)), top, channels_last=True)
+            for index, top in enumerate(site.tops)
+        ]
+
+
+def keras_class(name: str, axes: int) -> Any:
+    """The Keras layer class of that name for so many spatial axes, such as Conv2D."""
+    import keras
+
+    return getattr(keras.layers, f"{name}{axes}D")
+
+
+def kernel_to_keras(blobs: list[np.ndarray]) -> list[np.ndarray]:
+    """(a, b, k...) to (k..., b, a), and the bias; the same for both kinds."""
+    weight = blobs[0]
+    return [weight.transpose(*range(2, weight.ndim), 1, 0), *blobs[1:]]
+
+
+def kernel_to_caffe(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """The inverse of `kernel_to_keras`."""
+    last = arrays[0].ndim - 1
+    return [arrays[0].transpose(last, last - 1, *range(last - 1)), *arrays[1:]]

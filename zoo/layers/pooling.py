@@ -1,0 +1,107 @@
+"""Pooling: MAX and AVE with Caffe's rounding, and over the whole picture.
+
+Caffe: pooling_layer.cpp. Sizes round up (unless round_mode says FLOOR), and with padding a last
+window that would start behind the padded picture is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from zoo.errors import NetError, ShapeError
+from zoo.layers.kind import Kind, Shape, layer
+from zoo.layers.site import Blob, Site
+
+__all__ = ["Pooling", "pooled_size"]
+
+
+def pooled_size(size: int, kernel: int, stride: int, pad: int, ceil: bool) -> int:
+    """Number of windows along one axis, as Caffe counts them.
+
+    >>> pooled_size(112, 3, 2, 0, ceil=True)
+    56
+    >>> pooled_size(5, 2, 2, 1, ceil=True)
+    3
+    """
+    room = size + 2 * pad - kernel
+    windows = (-(-room // stride) if ceil else room // stride) + 1
+    if pad and (windows - 1) * stride >= size + pad:
+        windows -= 1
+    return windows
+
+
+@layer("Pooling")
+class Pooling(Kind):
+    """(N, C, H, W) to (N, C, H', W'); a second top of MAX pooling is the mask."""
+
+    top_count = (1, 2)
+
+    def window(self, layer: Any, bottom: Shape) -> dict[str, tuple[int, int]]:
+        """kernel, stride and pad as (height, width)."""
+        param = layer.pooling_param
+        if len(bottom) != 4:
+            raise ShapeError(f"expected a blob of 4 axes, received {bottom}", layer.name)
+        if param.global_pooling:
+            if param.HasField("kernel_size") or param.HasField("kernel_h"):
+                raise NetError("global_pooling excludes a kernel size", layer.name)
+            return {"kernel": bottom[2:], "stride": (1, 1), "pad": (0, 0)}
+        kernel = _pair(param, "kernel_size", "kernel_h", "kernel_w")
+        stride = _pair(param, "stride", "stride_h", "stride_w")
+        pad = _pair(param, "pad", "pad_h", "pad_w")
+        if min(kernel) < 1 or min(stride) < 1:
+            raise ShapeError(
+                f"kernel and stride must be at least 1, received {kernel} and {stride}", layer.name
+            )
+        if any(p >= k for p, k in zip(pad, kernel, strict=True)):
+            raise ShapeError(f"pad {pad} must be smaller than the kernel {kernel}", layer.name)
+        return {"kernel": kernel, "stride": stride, "pad": pad}
+
+    def tops(self, layer: Any, bottoms: Sequence[Shape]) -> list[Shape]:
+        param, bottom = layer.pooling_param, bottoms[0]
+        window = self.window(layer, bottom)
+        if param.global_pooling:
+            sizes: tuple[int, ...] = (1, 1)
+        else:
+            ceil = param.round_mode == param.CEIL
+            sizes = tuple(
+                pooled_size(size, kernel, stride, pad, ceil)
+                for size, kernel, stride, pad in zip(bottom[2:], *window.values(), strict=True)
+            )
+        if min(sizes) < 1:
+            raise ShapeError(
+                f"a window of {window['kernel']} does not fit an input of {bottom[2:]}", layer.name
+            )
+        return [(*bottom[:2], *sizes)] * len(layer.top)
+
+    def build(self, site: Site) -> list[Blob]:
+        import keras
+
+        from zoo.keras_layers.pooling import CaffePooling2D
+
+        param = site.layer.pooling_param
+        if param.pool == param.STOCHASTIC or len(site.tops) > 1:
+            what = "STOCHASTIC pooling" if len(site.tops) == 1 else "the mask of a pooling layer"
+            raise NetError(f"{what} cannot be computed yet", site.layer.name)
+        maximum = param.pool == param.MAX
+        pool: Any
+        if param.global_pooling:
+            word = "Max" if maximum else "Average"
+            pool = getattr(keras.layers, f"Global{word}Pooling2D")(keepdims=True, name=site.name)
+        else:
+            window = self.window(site.layer, site.bottoms[0].shape)
+            pool = CaffePooling2D(
+                "max" if maximum else "average",
+                window["kernel"],
+                window["stride"],
+                window["pad"],
+                rounding="ceil" if param.round_mode == param.CEIL else "floor",
+                name=site.name,
+            )
+        return [Blob(pool(site.channels_last()), site.tops[0], channels_last=True)]
+
+
+def _pair(param: Any, both: str, tall: str, wide: str) -> tuple[int, int]:
+    if param.HasField(tall) or param.HasField(wide):
+        return getattr(param, tall), getattr(param, wide)
+    return getattr(param, both), getattr(param, both)

@@ -1,0 +1,129 @@
+"""Where a kind builds its Keras layers: the bottoms it reads, its weights, its name.
+
+Caffe computes in N x C x H x W, TensorFlow's CPU kernels and XLA want channels last. While a model
+is built each blob therefore carries its order: blobs with four or five axes are born channels last
+(convolutions, inputs), blobs that a Reshape or Flatten made are in Caffe's order, and a kind asks
+for the one it needs. A blob with fewer than three axes is the same in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from zoo.layers.kind import Shape
+
+__all__ = ["Blob", "Site", "WeightMap", "axis_in", "to_caffe_order", "to_channels_last"]
+
+Arrays = list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A blob as a Keras tensor: `shape` is Caffe's, with the batch the definition states."""
+
+    tensor: Any
+    shape: Shape
+    channels_last: bool = False
+
+
+@dataclass(frozen=True)
+class WeightMap:
+    """How the params of one Caffe layer stand in one Keras layer, both ways.
+
+    `to_keras` maps Caffe's blobs to the arrays of ``keras_layer.weights``; `to_caffe` is its
+    inverse.
+    """
+
+    keras_layer: Any
+    to_keras: Callable[[Arrays], Arrays]
+    to_caffe: Callable[[Arrays], Arrays]
+
+
+@dataclass
+class Site:
+    """One layer under construction.
+
+    Attributes
+    ----------
+    layer : the LayerParameter message.
+    name : the Keras name of the layer (Caffe's, with what Keras forbids replaced).
+    bottoms : the blobs it reads.
+    tops : Caffe shapes of what it must produce.
+    params : Caffe shapes of its learned blobs.
+    phase : "TRAIN" or "TEST".
+    shared : the Keras layer of an earlier layer with which this one shares all its params.
+    """
+
+    layer: Any
+    name: str
+    bottoms: list[Blob]
+    tops: list[Shape]
+    params: list[Shape]
+    phase: str = "TEST"
+    shared: Any = None
+    weight_map: WeightMap | None = field(default=None, init=False)
+
+    def channels_last(self, index: int = 0) -> Any:
+        """Bottom `index` as a tensor with its channels last."""
+        return to_channels_last(self.bottoms[index], f"{self.name}_in{index}")
+
+    def caffe_order(self, index: int = 0) -> Any:
+        """Bottom `index` as a tensor in Caffe's order of axes."""
+        return to_caffe_order(self.bottoms[index], f"{self.name}_in{index}")
+
+    def same_order(self) -> tuple[list[Any], bool]:
+        """All bottoms in one order, channels last if any of them is: (tensors, channels_last)."""
+        last = any(bottom.channels_last for bottom in self.bottoms)
+        turn = self.channels_last if last else self.caffe_order
+        return [turn(index) for index in range(len(self.bottoms))], last
+
+    def elementwise(self, keras_layer: Any) -> list[Blob]:
+        """The one bottom through a Keras layer that does not care about the order of axes."""
+        bottom = self.bottoms[0]
+        return [Blob(keras_layer(bottom.tensor), self.tops[0], bottom.channels_last)]
+
+    def weighted(
+        self,
+        make: Callable[[], Any],
+        to_keras: Callable[[Arrays], Arrays],
+        to_caffe: Callable[[Arrays], Arrays],
+    ) -> Any:
+        """The Keras layer that holds this layer's params: a new one, or the one it shares."""
+        keras_layer = make() if self.shared is None else self.shared
+        self.weight_map = WeightMap(keras_layer, to_keras, to_caffe)
+        return keras_layer
+
+
+def to_channels_last(blob: Blob, name: str) -> Any:
+    """The blob's tensor with channels last, through a Permute named after `name` if need be."""
+    if blob.channels_last or len(blob.shape) < 3:
+        return blob.tensor
+    import keras
+
+    axes = (*range(2, len(blob.shape)), 1)
+    return keras.layers.Permute(axes, name=f"{name}_channels_last")(blob.tensor)
+
+
+def to_caffe_order(blob: Blob, name: str) -> Any:
+    """The blob's tensor in Caffe's order, through a Permute named after `name` if need be."""
+    if not blob.channels_last or len(blob.shape) < 3:
+        return blob.tensor
+    import keras
+
+    last = len(blob.shape) - 1
+    return keras.layers.Permute((last, *range(1, last)), name=f"{name}_caffe_order")(blob.tensor)
+
+
+def axis_in(axis: int, rank: int, channels_last: bool) -> int:
+    """Where Caffe's `axis` (0 or more) stands in a tensor of that order.
+
+    >>> [axis_in(axis, 4, channels_last=True) for axis in range(4)]
+    [0, 3, 1, 2]
+    """
+    if not channels_last or axis == 0:
+        return axis
+    return rank - 1 if axis == 1 else axis - 1
