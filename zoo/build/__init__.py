@@ -1,0 +1,1 @@
+"""From a Net to a keras.Model."""

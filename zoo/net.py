@@ -1,0 +1,400 @@
+"""The network as Caffe means it: definition, shapes and weights, without TensorFlow.
+
+A `Net` is never changed in place: `reshape`, `with_params`, `initialized` and `load_weights` return
+a new one. Shapes are Caffe's (N, C, H, W); params are numpy arrays in Caffe's own layout
+(out, in/group, kh, kw). Rules of blobs and their order: Caffe's net.cpp (Init, AppendTop,
+AppendBottom, AppendParam).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.caffe.phases import filter_net
+from zoo.caffe.read import read_definition
+from zoo.caffe.schema.caffe_pb2 import LayerParameter, NetParameter
+from zoo.caffe.upgrade import upgrade
+from zoo.caffe.weights import read_weights
+from zoo.caffe.write import prototxt_text, write_caffemodel, write_prototxt
+from zoo.errors import NetError, ShapeError, UsageError, did_you_mean
+from zoo.layers.data import source_shapes
+from zoo.layers.fillers import fill
+from zoo.layers.kind import Kind, Shape, count, known_types, lookup
+from zoo.loading import LoadReport, match_weights
+
+__all__ = ["Layer", "Net"]
+
+Params = Mapping[str, Sequence[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a Net. A shape is None where an unknown kind of layer hides it.
+
+    Attributes
+    ----------
+    definition : the LayerParameter message, without weights.
+    kind : what zoo knows of its type; None for a type that is not known.
+    bottom_shapes, top_shapes : of its bottoms when it reads them, of its tops when it writes them.
+    param_shapes : of its learned blobs.
+    owners : for each learned blob the (layer name, index) whose values it uses: itself, or the
+        first layer that names the same ``param { name }``.
+    """
+
+    definition: LayerParameter
+    kind: Kind | None
+    bottom_shapes: tuple[Shape | None, ...]
+    top_shapes: tuple[Shape | None, ...]
+    param_shapes: tuple[Shape, ...]
+    owners: tuple[tuple[str, int], ...]
+
+    @property
+    def name(self) -> str:
+        return str(self.definition.name)
+
+    @property
+    def type(self) -> str:
+        return str(self.definition.type)
+
+    @property
+    def bottoms(self) -> tuple[str, ...]:
+        return tuple(self.definition.bottom)
+
+    @property
+    def tops(self) -> tuple[str, ...]:
+        return tuple(self.definition.top)
+
+    @property
+    def is_source(self) -> bool:
+        return self.kind is not None and self.kind.is_source
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one forward pass with the batch of the definition."""
+        if self.kind is None or None in self.bottom_shapes:
+            return 0
+        return self.kind.macs(self.param_shapes, self.bottom_shapes, self.top_shapes)  # type: ignore[arg-type]
+
+
+class Net:
+    """A network of one phase: layers in order, the shape of every blob, and weights if it has any.
+
+    Parameters
+    ----------
+    definition : a NetParameter in Caffe's current format, already filtered for one phase.
+    params : layer name to its learned blobs, arrays of Caffe's shapes.
+    phase : "TRAIN" or "TEST".
+    shapes : blob name to shape, for sources that state none, or to state another one.
+    report : what became of each layer when weights were loaded.
+
+    Raises
+    ------
+    NetError
+        When a blob is read that nothing makes, or made twice; ShapeError when shapes do not fit;
+        MissingShapeError when a data source has no shape.
+    """
+
+    def __init__(
+        self,
+        definition: NetParameter,
+        params: Params | None = None,
+        *,
+        phase: str = "TEST",
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        report: LoadReport | None = None,
+    ) -> None:
+        self.definition = definition
+        self.phase = phase
+        self.report = report
+        self._given = {name: tuple(map(int, shape)) for name, shape in (shapes or {}).items()}
+        self.layers: tuple[Layer, ...] = tuple(_connect(definition, self._given))
+        self.params: dict[str, list[np.ndarray]] = {
+            name: list(blobs) for name, blobs in (params or {}).items()
+        }
+        self._check_params()
+
+    @classmethod
+    def read(
+        cls,
+        prototxt: str | Path,
+        weights: str | Path | None = None,
+        phase: str = "test",
+        *,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        level: int = 0,
+        stages: Sequence[str] = (),
+        partial: bool = False,
+    ) -> Net:
+        """Read a definition of any era, and weights if a file is named.
+
+        Parameters
+        ----------
+        prototxt : path of the definition.
+        weights : path of a .caffemodel.
+        phase : "test" or "train"; `level` and `stages` are the rest of Caffe's NetState.
+        shapes : shapes for data sources that cannot be opened here, blob name to (N, C, H, W).
+        partial : copy what fits by name; without it anything missing, left over or of another
+            shape is an error. What was done is in ``net.report``.
+
+        Raises
+        ------
+        ParseError, NetError, WeightsError
+
+        Examples
+        --------
+        >>> import zoo, tempfile, pathlib
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "tiny.prototxt"
+        >>> _ = path.write_text('''
+        ...     input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }
+        ...     layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+        ...             convolution_param { num_output: 4 kernel_size: 3 } }''')
+        >>> zoo.Net.read(path).blobs["conv"]
+        (1, 4, 6, 6)
+        """
+        definition, _ = upgrade(read_definition(prototxt, known_types()))
+        phase = _phase(phase)
+        net = cls(
+            filter_net(definition, phase=phase, level=level, stages=tuple(stages)),
+            phase=phase,
+            shapes=shapes,
+        )
+        return net if weights is None else net.load_weights(weights, partial=partial)
+
+    # What the network is.
+
+    @property
+    def name(self) -> str:
+        return str(self.definition.name)
+
+    @cached_property
+    def blobs(self) -> dict[str, Shape | None]:
+        """Every blob with its shape, in the order in which Caffe creates them."""
+        shapes: dict[str, Shape | None] = {}
+        for layer in self.layers:
+            shapes.update(zip(layer.tops, layer.top_shapes, strict=True))
+        return shapes
+
+    @property
+    def inputs(self) -> dict[str, Shape]:
+        """The tops of the data sources with their shapes."""
+        return {
+            top: shape
+            for layer in self.layers
+            if layer.is_source
+            for top, shape in zip(layer.tops, layer.top_shapes, strict=True)
+            if shape is not None
+        }
+
+    @property
+    def outputs(self) -> list[str]:
+        """Blobs that no layer reads after they were made: what Caffe prints as the network's."""
+        left: dict[str, None] = {}
+        for layer in self.layers:
+            for bottom in layer.bottoms:
+                left.pop(bottom, None)
+            left.update(dict.fromkeys(layer.tops))
+        return list(left)
+
+    @property
+    def unsupported(self) -> dict[str, list[str]]:
+        """Layer types that zoo does not know, each with the names of its layers."""
+        kinds: dict[str, list[str]] = {}
+        for layer in self.layers:
+            if layer.kind is None:
+                kinds.setdefault(layer.type, []).append(layer.name)
+        return kinds
+
+    @property
+    def param_shapes(self) -> dict[str, list[Shape]]:
+        """Layer name to the shapes of its learned blobs, for layers that have any."""
+        return {layer.name: list(layer.param_shapes) for layer in self.layers if layer.param_shapes}
+
+    @property
+    def param_count(self) -> int:
+        """Learned values summed over layers; as in Caffe, what two layers share counts twice."""
+        return sum(count(shape) for layer in self.layers for shape in layer.param_shapes)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one forward pass with the batch of the definition."""
+        return sum(layer.macs for layer in self.layers)
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name. Raises NetError with the nearest name if there is none."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        names = [layer.name for layer in self.layers]
+        raise NetError(f"no layer named {name!r}.{did_you_mean(name, names)}")
+
+    # New nets from this one.
+
+    def reshape(self, shapes: Mapping[str, Sequence[int]]) -> Net:
+        """The same network for inputs of other shapes; ShapeError if its weights forbid it."""
+        given = {**self._given, **{name: tuple(shape) for name, shape in shapes.items()}}
+        _check_names("input", shapes, self.inputs)
+        return Net(self.definition, self.params, phase=self.phase, shapes=given, report=self.report)
+
+    def with_params(self, params: Params) -> Net:
+        """The same network with the blobs of the named layers replaced."""
+        _check_names("layer with params", params, self.param_shapes)
+        return self._with({**self.params, **params}, self.report)
+
+    def load_weights(
+        self, path: str | Path, *, partial: bool = False, may_be_left: Iterable[str] = ()
+    ) -> Net:
+        """The same network with weights from a .caffemodel, matched by layer name.
+
+        `may_be_left` names layers of the file that this definition may lack without `partial`:
+        those that only another phase of the same model has.
+        """
+        params, report = match_weights(self, read_weights(path), partial, frozenset(may_be_left))
+        return self._with({**self.params, **params}, report)
+
+    def initialized(self, seed: int = 0) -> Net:
+        """The same network with blobs that have no values yet filled by their fillers."""
+        rng = np.random.default_rng(seed)
+        params = dict(self.params)
+        for layer in self.layers:
+            if layer.param_shapes and layer.name not in params:
+                fillers = layer.kind.fillers(layer.definition) if layer.kind else []
+                params[layer.name] = [
+                    np.zeros(shape, np.float32)
+                    if index >= len(fillers) or fillers[index] is None
+                    else fill(fillers[index], shape, rng)
+                    for index, shape in enumerate(layer.param_shapes)
+                ]
+        for layer in self.layers:
+            for index, (owner, blob) in enumerate(layer.owners):
+                params[layer.name][index] = params[owner][blob].reshape(layer.param_shapes[index])
+        return self._with(params, self.report)
+
+    def _with(self, params: Params, report: LoadReport | None) -> Net:
+        return Net(self.definition, params, phase=self.phase, shapes=self._given, report=report)
+
+    # Out again.
+
+    def save(self, prototxt: str | Path | None = None, weights: str | Path | None = None) -> None:
+        """Write the definition, the weights or both in Caffe's current format."""
+        if prototxt is not None:
+            write_prototxt(prototxt, self.definition)
+        if weights is not None:
+            missing = [name for name in self.param_shapes if name not in self.params]
+            if missing:
+                raise UsageError(
+                    f"these layers have no weights to save: {', '.join(missing)}; load a"
+                    " .caffemodel or call initialized() first"
+                )
+            write_caffemodel(weights, self.definition, self.params)
+
+    def to_prototxt(self) -> str:
+        """The definition as text."""
+        return prototxt_text(self.definition)
+
+    def __str__(self) -> str:
+        from zoo.table import net_table
+
+        return net_table(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Net {self.name!r}, {self.phase}: {len(self.layers)} layers,"
+            f" {self.param_count:,} params{'' if self.params else ', no weights'}>"
+        )
+
+    def _check_params(self) -> None:
+        for name, blobs in self.params.items():
+            wanted = [tuple(shape) for shape in self.layer(name).param_shapes]
+            received = [blob.shape for blob in blobs]
+            if wanted != received:
+                raise ShapeError(f"needs params of shapes {wanted}, received {received}", name)
+
+
+def _phase(phase: str) -> str:
+    if phase.upper() not in ("TRAIN", "TEST"):
+        raise UsageError(f"phase must be 'train' or 'test', received {phase!r}")
+    return phase.upper()
+
+
+def _check_names(what: str, asked: Iterable[str], known: Iterable[str]) -> None:
+    known = list(known)
+    for name in asked:
+        if name not in known:
+            raise UsageError(
+                f"no {what} is named {name!r}.{did_you_mean(name, known)}"
+                f" There {'are' if known else 'is'} {', '.join(known) or 'none'}."
+            )
+
+
+def _connect(definition: NetParameter, given: Mapping[str, Shape]) -> Iterable[Layer]:
+    """The layers with the shapes of all they read and write, in order."""
+    shapes: dict[str, Shape | None] = {}
+    owners: dict[str, tuple[str, int]] = {}
+    param_shapes: dict[tuple[str, int], Shape] = {}
+    for message in definition.layer:
+        bottoms = [_read_blob(message, name, shapes) for name in message.bottom]
+        layer = _shaped(message, bottoms, given)
+        for top, shape in zip(layer.tops, layer.top_shapes, strict=True):
+            if top in shapes and top not in layer.bottoms:
+                raise NetError(
+                    f"top {top!r} is already made by an earlier layer; only a layer that reads a"
+                    " blob may write it again",
+                    layer.name,
+                )
+            shapes[top] = shape
+        found = tuple(_owner(layer, index, owners) for index in range(len(layer.param_shapes)))
+        for index, (shape, owner) in enumerate(zip(layer.param_shapes, found, strict=True)):
+            _check_shared(layer, index, shape, owner, param_shapes.setdefault(owner, shape))
+        yield Layer(**{**vars(layer), "owners": found})
+
+
+def _read_blob(message: Any, name: str, shapes: Mapping[str, Shape | None]) -> Shape | None:
+    if name not in shapes:
+        raise NetError(
+            f"bottom {name!r} is not made by any earlier layer.{did_you_mean(name, shapes)}",
+            message.name,
+        )
+    return shapes[name]
+
+
+def _shaped(message: Any, bottoms: list[Shape | None], given: Mapping[str, Shape]) -> Layer:
+    kind = lookup(message.type)
+    if kind is not None and kind.is_source and message.bottom:
+        kind = None if message.type == "Python" else kind
+    if kind is None:
+        tops = tuple(given.get(top) for top in message.top)
+        return Layer(message, None, tuple(bottoms), tops, (), ())
+    kind.check_counts(message)
+    if kind.is_source:
+        return Layer(message, kind, (), tuple(source_shapes(kind, message, given)), (), ())
+    known = [shape for shape in bottoms if shape is not None]
+    if len(known) < len(bottoms):
+        return Layer(message, kind, tuple(bottoms), (None,) * len(message.top), (), ())
+    tops = tuple(kind.tops(message, known))
+    return Layer(message, kind, tuple(known), tops, tuple(kind.params(message, known)), ())
+
+
+def _owner(layer: Layer, index: int, owners: dict[str, tuple[str, int]]) -> tuple[str, int]:
+    specs = layer.definition.param
+    name = specs[index].name if index < len(specs) else ""
+    return owners.setdefault(name, (layer.name, index)) if name else (layer.name, index)
+
+
+def _check_shared(
+    layer: Layer, index: int, shape: Shape, owner: tuple[str, int], wanted: Shape
+) -> None:
+    if shape == wanted:
+        return
+    permissive = layer.definition.param[index].share_mode == 1
+    if not permissive or count(shape) != count(wanted):
+        raise ShapeError(
+            f"param {index} is shared with layer {owner[0]!r} and must have its shape {wanted};"
+            f" it has {shape}",
+            layer.name,
+        )
