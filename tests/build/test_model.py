@@ -250,7 +250,7 @@ def test_flattening_before_a_classifier_keeps_the_order_of_caffe(read):
         f'layer {{ name: "reshaped" type: "InnerProduct" bottom: "shaped" top: "reshaped" {fc} }}\n'
     )
     names = ["bare", "flattened", "reshaped"]
-    net = net.with_params({name: net.params["bare"] for name in names})
+    net = net.with_params(dict.fromkeys(names, net.params["bare"]))
     data = picture(2, 2, 3, 4)
     outputs = run(net, {"data": data}, names)
     expected = data.reshape(2, -1) @ net.params["bare"][0].T

@@ -23,7 +23,7 @@ def test_blobs_are_those_of_caffe(shared, name):
     net = net.with_params(recipe_params(fill, net, case["gain"]))
     assert net.param_count == case["param_count"]
     wanted = [key.removeprefix("blob:") for key in stored.files]
-    outputs = run(net, recipe_inputs(fill, case), [name for name in case["blobs"]])
+    outputs = run(net, recipe_inputs(fill, case), list(case["blobs"]))
     tolerance = 5e-4 if len(net.layers) > 50 else 1e-4
     worst = {}
     for blob in wanted:

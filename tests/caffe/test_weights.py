@@ -23,6 +23,7 @@ from zoo.caffe.schema.caffe_pb2 import NetParameter
 from zoo.caffe.weights import read_weights
 from zoo.caffe.wire import FIXED32, FIXED64, LENGTH, VARINT, varint_bytes
 from zoo.caffe.write import write_caffemodel
+from zoo.errors import ParseError
 
 needs_proc = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="reads memory use from /proc"
@@ -199,6 +200,9 @@ def test_offsets_beyond_two_gibibytes_are_read(tmp_path):
     assert [blobs[0].size for blobs in weights.values()] == [count, count, count, 2]
     assert weights["c"][0][-1] == 0
     np.testing.assert_array_equal(weights["last"][0], [1, 2])
+    os.truncate(path, path.stat().st_size - 3)
+    with pytest.raises(ParseError, match="needs 3 more. The download was probably cut"):
+        read_weights(path)
 
 
 @needs_proc

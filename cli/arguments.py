@@ -1,0 +1,156 @@
+"""What the commands' arguments have in common: the parser, `--source`, `--json`, shapes.
+
+The parser differs from argparse's in four ways: a mistake is raised as a `UsageError`, so that it
+ends like any other; an option is never abbreviated, so that scripts survive new ones; options and
+arguments may be mixed; an unknown command or option is answered with the nearest known one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from zoo.errors import UsageError, did_you_mean
+
+__all__ = [
+    "Parser",
+    "add_command",
+    "add_shared",
+    "add_sources",
+    "positive_argument",
+    "shape_argument",
+    "shapes_of",
+]
+
+Run = Callable[[argparse.Namespace], int]
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that raises and suggests; `prog` with a space in it is a command's."""
+
+    def __init__(self, **settings: Any) -> None:
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **settings)
+        self._mixing = False
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong with the arguments."""
+        end = "" if message.endswith((".", "?")) else "."
+        raise UsageError(f"{message}{end} `{self.prog} --help` shows how it is used.")
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Parse a command's arguments in any order (`zoo classify m a.jpg --top 3 b.jpg`)."""
+        if " " not in self.prog or self._mixing:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            parsed, rest = self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
+        if rest:
+            self.error(self._unknown(rest[0]))
+        return parsed, []
+
+    def _unknown(self, argument: str) -> str:
+        if not argument.startswith("-"):
+            return f"one argument too many: {argument!r}"
+        option = argument.partition("=")[0]
+        return f"there is no option {option}.{did_you_mean(option, self._option_string_actions)}"
+
+
+def add_shared(parser: argparse.ArgumentParser, *, top: bool) -> None:
+    """The options that stand before or after the command's name.
+
+    What a command's own parser does not see must not undo what stood before its name, so only the
+    `top` parser has defaults.
+    """
+    default: Any = False if top else argparse.SUPPRESS
+    group = parser.add_argument_group("for every command")
+    for flag, meaning in (
+        ("--json", "print one JSON document; errors become one too"),
+        ("--quiet", "print the bare result: no notes, no progress, no headings"),
+        ("--debug", "show the traceback of an error"),
+    ):
+        group.add_argument(flag, action="store_true", default=default, help=meaning)
+
+
+def add_command(
+    subparsers: Any, name: str, run: Run, *, help: str, example: str, description: str = ""
+) -> argparse.ArgumentParser:
+    """A parser for one command.
+
+    Parameters
+    ----------
+    subparsers : what `add_subparsers` gave.
+    run : called with the parsed arguments, returns the exit code.
+    help : one line for the list of commands.
+    example : command lines to show, one a line.
+    description : more than the one line, if more is to be said.
+    """
+    indented = "\n".join(f"  {line}" for line in example.splitlines())
+    summary = help[0].upper() + help[1:] + "."
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name,
+        help=help,
+        description=textwrap.fill(f"{summary} {description}", 80),
+        epilog=f"examples:\n{indented}",
+    )
+    add_shared(parser, top=False)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_sources(parser: argparse.ArgumentParser) -> None:
+    """`--source`, for every command that takes a model."""
+    parser.add_argument(
+        "--source",
+        action="append",
+        default=[],
+        metavar="PLACE",
+        help="where to look for models: a folder of model directories or the http(s) address of"
+        " one; several are searched in order, the models that come with zoo last",
+    )
+
+
+def positive_argument(text: str) -> int:
+    """A whole number of 1 or more as it is typed."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, received {text!r}")
+    return int(text)
+
+
+def shape_argument(text: str) -> tuple[str, tuple[int, ...]]:
+    """A blob's shape as it is typed.
+
+    >>> shape_argument("data=1,3,227,227"), shape_argument("data=1x3x227x227")
+    (('data', (1, 3, 227, 227)), ('data', (1, 3, 227, 227)))
+    """
+    name, separator, sizes = text.rpartition("=")
+    try:
+        shape = tuple(int(size) for size in sizes.replace("x", ",").split(","))
+    except ValueError:
+        shape = ()
+    if not separator or not name or not shape or min(shape) < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected a blob and its shape such as data=1,3,227,227, received {text!r}"
+        )
+    return name, shape
+
+
+def shapes_of(pairs: Sequence[tuple[str, tuple[int, ...]]]) -> dict[str, tuple[int, ...]]:
+    """The shapes by name; the same name twice is a mistake.
+
+    Raises
+    ------
+    UsageError
+    """
+    shapes = dict(pairs)
+    if len(shapes) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UsageError(f"the shape of {twice!r} is given more than once")
+    return shapes

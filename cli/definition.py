@@ -1,0 +1,91 @@
+"""The net that a command line means: `--net FILE`, a model's name, or a model's directory."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.cli.arguments import shapes_of
+from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from zoo.net import Net
+
+__all__ = ["add_net_files", "check_one_of", "definition_of", "net_from_files"]
+
+
+def add_net_files(parser: Any) -> None:
+    """`--net` and `--weights`, for commands that take files instead of a model."""
+    parser.add_argument("--net", metavar="FILE", help="a definition (.prototxt) instead of a model")
+    parser.add_argument("--weights", metavar="FILE", help="its weights (.caffemodel)")
+
+
+def check_one_of(args: argparse.Namespace, name: str | None, word: str) -> None:
+    """Refuse a model together with `--net`, or neither.
+
+    Raises
+    ------
+    UsageError
+    """
+    if name is not None and args.net is not None:
+        raise UsageError(f"expected {word} or --net FILE, received both: {name!r}, {args.net!r}")
+    if name is None and args.net is None:
+        raise UsageError(f"expected {word}, or --net FILE for a definition of your own")
+    if name is not None and args.weights is not None:
+        raise UsageError("--weights belongs to --net; a model comes with its own")
+    if name is not None and name.endswith(".prototxt"):
+        raise UsageError(f"{name!r} is a file, not {word}: give it as --net {name}")
+
+
+def net_from_files(args: argparse.Namespace, **state: Any) -> Net:
+    """The net of `--net` and `--weights`."""
+    from zoo.net import Net
+
+    return Net.read(args.net, args.weights, shapes=shapes_of(args.shapes), **state)
+
+
+def definition_of(args: argparse.Namespace, **state: Any) -> tuple[Net, str]:
+    """The net of a model's definition, without weights, and where that was read.
+
+    Nothing is fetched: a model that is not in the cache is read from its source. For the TRAIN
+    phase the model's training definition is read, where it has one.
+    """
+    from zoo.net import Net
+    from zoo.registry.cache import Cache
+    from zoo.registry.card import Card
+    from zoo.registry.catalogue import Registry
+    from zoo.registry.contents import definition_file, train_val_file
+
+    def file_of(names: list[str], card: Card) -> str:
+        wanted = train_val_file(names) if state["phase"] == "train" else None
+        return wanted or definition_file(names, card)
+
+    shapes = shapes_of(args.shapes)
+    directory = Path(args.name)
+    cached = None if (directory / "readme.md").is_file() else Cache().get(args.name)
+    if cached is not None:
+        directory = cached.directory
+    if (directory / "readme.md").is_file():
+        names = sorted(path.name for path in directory.iterdir())
+        path = directory / file_of(names, Card.read(directory / "readme.md"))
+        return Net.read(path, shapes=shapes, **state), str(path)
+    found = Registry(args.source).find(args.name)
+    file = file_of([each.name for each in found.files()], found.card)
+    place = f"{found.source.name}/{found.name}/{file}"
+    return _net_from_text(found.text(file), place, shapes, **state), place
+
+
+def _net_from_text(
+    text: str, place: str, shapes: Mapping[str, Sequence[int]], *, phase: str, **state: Any
+) -> Net:
+    from zoo.caffe.phases import filter_net
+    from zoo.caffe.read import parse_definition
+    from zoo.caffe.upgrade import upgrade
+    from zoo.layers.kind import known_types
+    from zoo.net import Net
+
+    definition, _ = upgrade(parse_definition(text, place, known_types()))
+    definition = filter_net(definition, phase=phase.upper(), **state)
+    return Net(definition, phase=phase.upper(), shapes=shapes)

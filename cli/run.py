@@ -1,0 +1,108 @@
+"""`zoo run`: arrays in, arrays out, by the names and in the order of Caffe's blobs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.cli.arguments import add_command, add_sources, shape_argument, shapes_of
+from zoo.cli.definition import add_net_files, check_one_of, net_from_files
+from zoo.cli.output import Column, Output
+from zoo.cli.progress import transferring, waiting
+from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from zoo.net import Net
+
+__all__ = ["NAME", "add", "run"]
+
+NAME = "run"
+_COLUMNS = (Column("blob"), Column("shape"), Column("smallest", True), Column("largest", True))
+
+
+def add(subparsers: Any) -> None:
+    """Add the command's arguments."""
+    parser = add_command(
+        subparsers,
+        NAME,
+        run,
+        help="run a network on arrays of an npz file and keep any of its blobs",
+        description="Arrays are float32 in Caffe's order (N, C, H, W), named after their blobs.",
+        example="zoo run lenet_digits --input in.npz -o out.npz\n"
+        "zoo run squeezenet_v1.0 --input in.npz --blob fire9/concat --blob pool_final -o out.npz\n"
+        "zoo run --net deploy.prototxt --weights net.caffemodel --input in.npz -o out.npz",
+    )
+    parser.add_argument("name", nargs="?", metavar="MODEL", help="a model, or its directory")
+    add_net_files(parser)
+    parser.add_argument(
+        "--input", required=True, metavar="NPZ", help="an array for each input of the network"
+    )
+    parser.add_argument(
+        "--blob",
+        dest="blobs",
+        action="append",
+        metavar="NAME",
+        help="a blob to keep; repeatable; without it the network's outputs are kept",
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="NPZ", help="the file to write")
+    parser.add_argument(
+        "--shape",
+        dest="shapes",
+        action="append",
+        default=[],
+        type=shape_argument,
+        metavar="NAME=DIMS",
+        help="shape of a data source whose definition states none; repeatable",
+    )
+    parser.add_argument("--device", help="cpu or gpu:0; by default what TensorFlow chooses")
+    add_sources(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    from zoo.api import run as run_net
+    from zoo.cli.npz import read_npz, write_npz
+
+    output = Output.of(args)
+    check_one_of(args, args.name, "a model")
+    target = Path(args.output)
+    if not target.absolute().parent.is_dir():
+        raise UsageError(f"{target}: there is no directory {target.parent}; make it first")
+    inputs = read_npz(args.input)
+    net = _net(args, output)
+    with waiting(output, f"running {net.name or args.net}"):
+        blobs = run_net(net, inputs, args.blobs, device=args.device)
+    write_npz(target, blobs)
+    if output.as_json:
+        shapes = {name: list(array.shape) for name, array in blobs.items()}
+        output.document({"output": target, "blobs": shapes})
+        return 0
+    output.table(
+        _COLUMNS,
+        [
+            [name, "x".join(map(str, array.shape)), f"{array.min():.6g}", f"{array.max():.6g}"]
+            for name, array in blobs.items()
+        ],
+    )
+    output.note(f"wrote {target}")
+    return 0
+
+
+def _net(args: argparse.Namespace, output: Output) -> Net:
+    """The network with its weights."""
+    from zoo.api import load
+
+    if args.net is None:
+        with transferring(output) as progress:
+            model = load(args.name, args.source, shapes=shapes_of(args.shapes), progress=progress)
+        for note in model.notes:
+            output.note(note)
+        return model.net
+    net = net_from_files(args)
+    if net.param_shapes and args.weights is None:
+        raise UsageError(
+            f"{args.net} has layers with weights ({', '.join(list(net.param_shapes)[:3])}, ...);"
+            " give them with --weights FILE"
+        )
+    return net

@@ -1,0 +1,162 @@
+"""The functions that most programs need: fetch, load, run, classify.
+
+Each reads as the recipe of what it does; the parts are in `zoo.registry`, `zoo.net`, `zoo.build`
+and `zoo.preprocess`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.classification import Classification
+from zoo.describe import describe, info
+from zoo.doctor import doctor
+from zoo.loaded import LoadedModel, load_directory
+from zoo.net import Net
+from zoo.registry.cached import CachedModel, Record
+from zoo.registry.card import Card
+from zoo.registry.fetch import FetchResult, Progress
+from zoo.registry.fetch import fetch as _fetch
+
+__all__ = [
+    "LoadedModel",
+    "classify",
+    "describe",
+    "doctor",
+    "fetch",
+    "info",
+    "load",
+    "run",
+]
+
+
+def fetch(
+    name: str,
+    sources: Sequence[str] = (),
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> FetchResult:
+    """Bring a model into the cache, verified; a model that is there touches no network.
+
+    Parameters
+    ----------
+    name : the model's name.
+    sources : folders of model directories or http(s) addresses of such, searched in order; the
+        models that come with zoo are searched last.
+    force : fetch again, and replace the cached copy once the new one is verified.
+    dry_run : only say what would be fetched.
+    progress : called with (file, bytes so far, bytes in all or None).
+
+    Raises
+    ------
+    UnknownModelError, HashMismatchError, DownloadError, UnavailableError
+
+    Examples
+    --------
+    >>> import zoo
+    >>> zoo.fetch("lenet_digits").directory.name
+    'lenet_digits'
+    """
+    return _fetch(name, sources, force=force, dry_run=dry_run, progress=progress)
+
+
+def load(
+    name: str | Path,
+    sources: Sequence[str] = (),
+    *,
+    partial: bool = False,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    progress: Progress | None = None,
+) -> LoadedModel:
+    """A model ready for use, fetched first if need be.
+
+    Parameters
+    ----------
+    name : a model's name, or a directory that holds a readme.md, a definition and weights.
+    sources : where to look for a name, see `fetch`.
+    partial : take what fits by name when the weights do not fit the definition.
+    shapes : blob name to (N, C, H, W), for data sources without a shape.
+
+    Raises
+    ------
+    UnknownModelError, HashMismatchError, DownloadError, ParseError, NetError, WeightsError
+
+    Examples
+    --------
+    >>> import zoo
+    >>> lenet = zoo.load("lenet_digits")
+    >>> lenet.net.inputs
+    {'data': (1, 1, 28, 28)}
+    >>> lenet.labels
+    ['zero', 'one', 'two', 'three', 'four']
+    """
+    directory = Path(name)
+    if (directory / "readme.md").is_file():
+        files = _local(directory)
+    else:
+        files = _fetch(str(name), sources, progress=progress).model
+    return load_directory(files, partial=partial, shapes=shapes)
+
+
+def run(
+    net: Net,
+    inputs: Mapping[str, Any],
+    blobs: Sequence[str] | None = None,
+    *,
+    device: str | None = None,
+) -> dict[str, np.ndarray]:
+    """Run a net forward, in Caffe's terms.
+
+    Parameters
+    ----------
+    net : the network, with weights.
+    inputs : input blob name to array, (N, C, H, W); any N, and any H and W where the network is
+        fully convolutional.
+    blobs : names of the blobs to give out; the network's outputs by default.
+    device : "cpu" or "gpu:0"; None leaves the choice to TensorFlow.
+
+    Returns
+    -------
+    Blob name to float32 array in Caffe's order. A blob that layers write in place has the value
+    of the last of them.
+
+    Raises
+    ------
+    UsageError, ShapeError, UnsupportedLayersError, UnavailableError
+
+    Examples
+    --------
+    >>> import numpy as np, zoo
+    >>> net = zoo.load("lenet_digits").net
+    >>> zoo.run(net, {"data": np.zeros((2, 1, 28, 28))}, ["prob"])["prob"].shape
+    (2, 5)
+    """
+    from zoo.build.predict import predictor
+
+    return predictor(net, blobs, device)(inputs)
+
+
+def classify(
+    name: str | Path | LoadedModel,
+    images: Iterable[str | Path] | str | Path,
+    *,
+    sources: Sequence[str] = (),
+    top: int = 5,
+    crops: int = 1,
+) -> list[Classification]:
+    """The best classes of each picture: `load` and `LoadedModel.classify` in one call."""
+    model = name if isinstance(name, LoadedModel) else load(name, sources)
+    return list(model.classify(images, top=top, crops=crops))
+
+
+def _local(directory: Path) -> CachedModel:
+    """A model directory of the user's, as it lies there."""
+    name = directory.resolve().name
+    card = Card.read(directory / "readme.md")
+    return CachedModel(name, directory, card, Record(name, str(directory), {}))
