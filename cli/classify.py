@@ -129,8 +129,7 @@ def _merged(
 def _show(results: Iterable[Classification], output: Output) -> int:
     """Print each result when it is there; returns how many pictures could not be read."""
     documents, failures = [], 0
-    if not (output.as_json or output.quiet or is_terminal(sys.stdout)):
-        output.row(_HEADINGS)
+    headed = output.quiet
     for result in results:
         if result.error is not None:
             failures += 1
@@ -140,9 +139,9 @@ def _show(results: Iterable[Classification], output: Output) -> int:
         elif is_terminal(sys.stdout):
             _show_to_people(result, output)
         else:
-            for rank, each in enumerate(result.predictions, 1):
-                score = f"{each.score:.6f}"
-                output.row((str(result.file), str(rank), score, str(each.index), each.label or ""))
+            for row in [*([] if headed else [_HEADINGS]), *_rows(result)]:
+                output.row(row)
+            headed = True
     if output.as_json:
         output.document(documents)
     return failures
@@ -155,6 +154,12 @@ def _show_to_people(result: Classification, output: Output) -> None:
             for each in result.predictions
         )
         output.line(str(result.file), *lines)
+
+
+def _rows(result: Classification) -> Iterator[tuple[str, ...]]:
+    for rank, each in enumerate(result.predictions, 1):
+        score = f"{each.score:.6f}"
+        yield str(result.file), str(rank), score, str(each.index), each.label or ""
 
 
 def _facts(result: Classification) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from zoo.errors import UsageError
 if TYPE_CHECKING:
     from zoo.net import Net
 
-__all__ = ["add_net_files", "check_one_of", "definition_of", "net_from_files"]
+__all__ = ["add_net_files", "check_one_of", "definition_of"]
 
 
 def add_net_files(parser: Any) -> None:
@@ -39,18 +39,16 @@ def check_one_of(args: argparse.Namespace, name: str | None, word: str) -> None:
         raise UsageError(f"{name!r} is a file, not {word}: give it as --net {name}")
 
 
-def net_from_files(args: argparse.Namespace, **state: Any) -> Net:
-    """The net of `--net` and `--weights`."""
-    from zoo.net import Net
-
-    return Net.read(args.net, args.weights, shapes=shapes_of(args.shapes), **state)
-
-
 def definition_of(args: argparse.Namespace, **state: Any) -> tuple[Net, str]:
-    """The net of a model's definition, without weights, and where that was read.
+    """The net of `--net` and `--weights` or of a model's definition, and where that was read.
 
-    Nothing is fetched: a model that is not in the cache is read from its source. For the TRAIN
-    phase the model's training definition is read, where it has one.
+    Of a model nothing is fetched: one that is not in the cache is read from its source. For the
+    TRAIN phase its training definition is read, where it has one.
+
+    Parameters
+    ----------
+    args : parsed arguments with name, net, weights, source and shapes.
+    state : phase ("train" or "test"), level and stages.
     """
     from zoo.net import Net
     from zoo.registry.cache import Cache
@@ -58,11 +56,14 @@ def definition_of(args: argparse.Namespace, **state: Any) -> tuple[Net, str]:
     from zoo.registry.catalogue import Registry
     from zoo.registry.contents import definition_file, train_val_file
 
+    shapes = shapes_of(args.shapes)
+    if args.net is not None:
+        return Net.read(args.net, args.weights, shapes=shapes, **state), args.net
+
     def file_of(names: list[str], card: Card) -> str:
         wanted = train_val_file(names) if state["phase"] == "train" else None
         return wanted or definition_file(names, card)
 
-    shapes = shapes_of(args.shapes)
     directory = Path(args.name)
     cached = None if (directory / "readme.md").is_file() else Cache().get(args.name)
     if cached is not None:

@@ -28,12 +28,13 @@ Result = TypeVar("Result")
 
 
 def report(error: BaseException, output: Output, *, debug: bool) -> int:
-    """Say what went wrong; returns the exit code."""
+    """Say what went wrong; returns the exit code. Raises OSError when stdout takes nothing."""
     if debug:
         traceback.print_exception(error, file=sys.stderr)
     output.error(message_of(error))
     if output.as_json:
         output.document({"error": error_facts(error)})
+    sys.stdout.flush()
     return exit_code(error)
 
 
@@ -66,8 +67,9 @@ def message_of(error: BaseException) -> str:
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}"
+    first = next(iter(str(error).strip().splitlines()), "without a message")
     return (
-        f"this is a bug in zoo: {type(error).__name__}: {error} ({_place(error)}). Please report it"
+        f"this is a bug in zoo: {type(error).__name__}: {first} ({_place(error)}). Please report it"
         " with the command you typed, what it prints with --debug added, and what `zoo doctor`"
         " prints."
     )

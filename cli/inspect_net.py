@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import add_command, add_sources, shape_argument
-from zoo.cli.definition import add_net_files, check_one_of, definition_of, net_from_files
+from zoo.cli.definition import add_net_files, check_one_of, definition_of
 from zoo.cli.output import Column, Output, size_text
 
 if TYPE_CHECKING:
@@ -65,10 +65,7 @@ def run(args: argparse.Namespace) -> int:
     output = Output.of(args)
     check_one_of(args, args.name, "the name of a model")
     state = {"phase": args.phase, "level": args.level, "stages": tuple(args.stage)}
-    if args.net is not None:
-        net, place = net_from_files(args, **state), args.net
-    else:
-        net, place = definition_of(args, **state)
+    net, place = definition_of(args, **state)
     facts = describe(net)
     report = net.report if args.weights else None
     if output.as_json:

@@ -26,7 +26,7 @@ from zoo.cli import (
     where,
 )
 from zoo.cli.arguments import Parser, add_shared
-from zoo.cli.failure import report
+from zoo.cli.failure import exit_code, report
 from zoo.cli.output import Output
 from zoo.errors import UsageError, did_you_mean
 
@@ -124,9 +124,9 @@ def _parser() -> Parser:
 def _report(error: BaseException, output: Output, debug: bool) -> int:
     try:
         return report(error, output, debug=debug)
-    except BrokenPipeError:
+    except OSError:  # stdout is what failed, so that it cannot be told there
         _forget_stdout()
-        return 0
+        return exit_code(error)
 
 
 def _forget_stdout() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,18 +30,17 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
     UsageError
         When it is no npz file of numbers.
     """
-    example = "numpy.savez('in.npz', data=array) writes one"
+    wanted = "expected an npz file, such as numpy.savez('in.npz', data=array) writes"
     try:
+        if not zipfile.is_zipfile(path):
+            with open(path, "rb"):
+                raise UsageError(f"{path} is not an npz file; {wanted}.")
         with np.load(path, allow_pickle=False) as arrays:
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise UsageError(f"{path} is a single array without a name; {example}.")
             blobs = {name: arrays[name] for name in arrays.files}
     except OSError as error:
-        if error.errno is None:
-            raise UsageError(f"{path} is not an npz file; {example}.") from error
-        raise UsageError(f"{path}: cannot be read: {error.strerror}.") from error
-    except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        raise UsageError(f"{path} is not an npz file of numbers ({error}); {example}.") from error
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UsageError(f"{path} holds what is no array of numbers: {error}; {wanted}.") from error
     for name, array in blobs.items():
         if array.dtype.kind not in _KINDS:
             raise UsageError(f"{path}: {name!r} holds {array.dtype}; expected numbers.")

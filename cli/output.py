@@ -125,9 +125,14 @@ class Output:
         if stream is None:  # closed by whoever started the process
             return
         encoding = getattr(stream, "encoding", None) or "utf-8"
-        with self._making_way(stream):
-            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-            stream.flush()
+        try:
+            with self._making_way(stream):
+                stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+                stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OSError(error.errno, f"the output cannot be written: {error.strerror}") from error
 
     @contextmanager
     def _making_way(self, stream: IO[str] | None) -> Iterator[None]:

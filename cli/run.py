@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import add_command, add_sources, shape_argument, shapes_of
-from zoo.cli.definition import add_net_files, check_one_of, net_from_files
+from zoo.cli.definition import add_net_files, check_one_of
 from zoo.cli.output import Column, Output
 from zoo.cli.progress import transferring, waiting
-from zoo.errors import UsageError
+from zoo.errors import MissingShapeError, UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from zoo.net import Net
 
 __all__ = ["NAME", "add", "run"]
@@ -70,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     if not target.absolute().parent.is_dir():
         raise UsageError(f"{target}: there is no directory {target.parent}; make it first")
     inputs = read_npz(args.input)
-    net = _net(args, output)
+    net = _net(args, inputs, output)
     with waiting(output, f"running {net.name or args.net}"):
         blobs = run_net(net, inputs, args.blobs, device=args.device)
     write_npz(target, blobs)
@@ -89,17 +92,29 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _net(args: argparse.Namespace, output: Output) -> Net:
-    """The network with its weights."""
+def _net(args: argparse.Namespace, inputs: Mapping[str, np.ndarray], output: Output) -> Net:
+    """The network with its weights; sources without a shape get that of the array for them."""
+    given = shapes_of(args.shapes)
+    try:
+        return _net_of_shapes(args, given, output)
+    except MissingShapeError:
+        arrays = {name: array.shape for name, array in inputs.items()}
+        return _net_of_shapes(args, arrays | given, output)
+
+
+def _net_of_shapes(
+    args: argparse.Namespace, shapes: Mapping[str, tuple[int, ...]], output: Output
+) -> Net:
     from zoo.api import load
+    from zoo.net import Net
 
     if args.net is None:
         with transferring(output) as progress:
-            model = load(args.name, args.source, shapes=shapes_of(args.shapes), progress=progress)
+            model = load(args.name, args.source, shapes=shapes, progress=progress)
         for note in model.notes:
             output.note(note)
         return model.net
-    net = net_from_files(args)
+    net = Net.read(args.net, args.weights, shapes=shapes)
     if net.param_shapes and args.weights is None:
         raise UsageError(
             f"{args.net} has layers with weights ({', '.join(list(net.param_shapes)[:3])}, ...);"

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from zoo.errors import UnavailableError
 from zoo.registry.cache import Cache
+from zoo.tensorflow_import import import_tensorflow
 
 __all__ = ["Check", "doctor"]
 
@@ -66,9 +68,9 @@ def _checks(cache: Cache) -> Iterator[Check]:
 def _gpu() -> Iterator[Check]:
     """The GPU that TensorFlow sees, or each thing on the way to it that is missing."""
     try:
-        import tensorflow as tf
-    except ImportError as error:
-        yield Check("gpu", None, f"not looked for: TensorFlow cannot be imported ({error})")
+        tf = import_tensorflow()
+    except UnavailableError as error:
+        yield Check("gpu", None, f"not looked for: {error}")
         return
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:

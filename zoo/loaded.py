@@ -155,6 +155,13 @@ def _training_definition(files: CachedModel) -> NetParameter | None:
 
 def _spec(loaded: LoadedModel, training: NetParameter | None) -> InputSpec | None:
     """The card's `input:` section, else what the training definition's data layer does."""
+    stated = loaded.card.metadata.get("input")
+    if isinstance(stated, dict) and "mean_file" in stated and "mean" not in stated:
+        loaded.notes.append(
+            f"The card subtracts the mean picture {stated['mean_file']}, which is not read; state"
+            " the mean of each channel as `mean` in its input section."
+        )
+        return None
     if loaded.card.input is not None:
         return loaded.card.input
     facts: dict[str, Any] | None = preprocessing(training) if training is not None else None
@@ -166,9 +173,12 @@ def _spec(loaded: LoadedModel, training: NetParameter | None) -> InputSpec | Non
     if facts["size"] is None or "mean_file" in facts:
         return None
     loaded.notes.append(
-        "The card has no input section: preprocessing taken from train_val.prototxt"
-        + (f"; assumed: {'; '.join(assumed)}" if assumed else "")
-        + "."
+        " ".join(
+            [
+                "The card has no input section; preprocessing is that of train_val.prototxt.",
+                *assumed,
+            ]
+        )
     )
     return InputSpec.from_mapping(facts, "train_val.prototxt")
 

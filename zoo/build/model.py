@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from zoo.caffe.schema.caffe_pb2 import NetParameter
+from zoo.caffe.weights import drop_pages
 from zoo.errors import NetError, UnsupportedLayersError, UsageError, did_you_mean
 from zoo.layers.kind import Shape, known_types
 from zoo.layers.site import Blob, Site, WeightMap, to_caffe_order, to_channels_last
@@ -64,7 +65,7 @@ def to_keras(net: Net, blobs: Sequence[str] | None = None) -> keras.Model:
     names = list(blobs) if blobs is not None else net.outputs
     layers = needed_layers(net, names)
     check_supported(layers)
-    builder = _Builder(layers, names, net.phase)
+    builder = _Builder(layers, names, net.phase, net.initialized().params)
     outputs = {name: builder.output(name) for name in names}
     model = keras.Model(
         inputs=_alone(builder.inputs),
@@ -72,7 +73,6 @@ def to_keras(net: Net, blobs: Sequence[str] | None = None) -> keras.Model:
         name=_model_name(net.name),
     )
     _WEIGHT_MAPS[model] = builder.weight_maps
-    _load(net.initialized(), builder.weight_maps)
     return model
 
 
@@ -183,8 +183,14 @@ def _source_shapes(layers: Sequence[Layer]) -> dict[str, Shape]:
 class _Builder:
     """Walks the layers in order and keeps the newest value of every blob."""
 
-    def __init__(self, layers: Sequence[Layer], outputs: Sequence[str], phase: str) -> None:
-        self.phase = phase
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        outputs: Sequence[str],
+        phase: str,
+        params: Mapping[str, list[np.ndarray]],
+    ) -> None:
+        self.phase, self.params = phase, params
         self.blobs: dict[str, Blob] = {}
         self.inputs: dict[str, Any] = {}
         self.weight_maps: dict[str, WeightMap] = {}
@@ -227,9 +233,12 @@ class _Builder:
             [shape for shape in layer.top_shapes if shape is not None],
             list(layer.param_shapes),
             self.phase,
+            self.params.get(layer.name, []),
             self._shared(layer),
         )
         tops = layer.kind.build(site)
+        for blob in site.blobs:
+            drop_pages(blob)
         if site.weight_map is not None:
             self.weight_maps[layer.name] = site.weight_map
         self.blobs.update(zip(layer.tops, tops, strict=True))
@@ -273,14 +282,6 @@ def _same_settings(one: Layer, other: Layer) -> bool:
             settings.ClearField("bias_filler")
         messages.append(message)
     return bool(messages[0] == messages[1])
-
-
-def _load(net: Net, maps: Mapping[str, WeightMap]) -> None:
-    """Put the net's params into the Keras layers."""
-    for name, weight_map in maps.items():
-        variables = weight_map.keras_layer.weights
-        for variable, array in zip(variables, weight_map.to_keras(net.params[name]), strict=True):
-            variable.assign(array)
 
 
 def _alone(tensors: dict[str, Any]) -> Any:

@@ -40,12 +40,12 @@ class Predictor:
     """
 
     def __init__(self, net: Net, blobs: Sequence[str], device: str | None = None) -> None:
-        tf = import_tensorflow()
+        import_tensorflow()
         self.net, self.blobs, self.device = net, tuple(blobs), device
         with device_scope(device):
             self.model = to_keras(net, self.blobs)
         self._inputs = list(self.model.input) if isinstance(self.model.input, dict) else None
-        self._compiled = tf.function(self._forward)
+        self._compiled: dict[tuple[Any, ...], Any] = {}
 
     def __call__(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Blobs for inputs, all in Caffe's order (N, C, H, W), float32.
@@ -68,12 +68,31 @@ class Predictor:
 
         with device_scope(self.device):
             tensors = {name: tf.constant(value, tf.float32) for name, value in inputs.items()}
-            outputs = self._compiled(tensors)
+            outputs = self._function(tensors)(tensors)
         return {name: value.numpy() for name, value in outputs.items()}
+
+    def _function(self, tensors: Mapping[str, Any]) -> Any:
+        """The forward pass for inputs of these sizes and any batch, compiled when first needed.
+
+        Known sizes let TensorFlow pool without copies; a free batch avoids compiling again for the
+        last, smaller one. The weights stay variables: freezing them gained nothing.
+        """
+        import tensorflow as tf
+
+        key = tuple((name, *tensor.shape[1:]) for name, tensor in tensors.items())
+        if key not in self._compiled:
+            signature = {
+                name: tf.TensorSpec((None, *tensor.shape[1:]), tf.float32)
+                for name, tensor in tensors.items()
+            }
+            self._compiled[key] = tf.function(
+                self._forward, input_signature=[signature], autograph=False
+            )
+        return self._compiled[key]
 
     def _forward(self, tensors: dict[str, Any]) -> dict[str, Any]:
         given = tensors if self._inputs else next(iter(tensors.values()))
-        outputs = self.model(given, training=False)
+        outputs = self.model(given, training=self.net.phase == "TRAIN")
         return outputs if isinstance(outputs, dict) else {self.blobs[0]: outputs}
 
     def _checked(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -33,7 +33,7 @@ from zoo.caffe.schema.caffe_pb2 import (
 from zoo.caffe.wire import LENGTH, VARINT, Wire
 from zoo.errors import ParseError, UnavailableError, WeightsError, did_you_mean
 
-__all__ = ["WeightFile", "read_weights"]
+__all__ = ["WeightFile", "drop_pages", "read_weights"]
 
 _NET_LAYER = NetParameter.LAYER_FIELD_NUMBER
 _NET_LAYERS = NetParameter.LAYERS_FIELD_NUMBER
@@ -135,16 +135,29 @@ class WeightFile(Mapping[str, list[NDArray[np.float32]]]):
         ----------
         blob : the blob that is done with; without it, the whole file.
         """
-        start, stop = 0, len(self._mapping)
-        if blob is not None:
-            start = _address(blob) - _address(np.frombuffer(self._mapping, np.uint8))
-            stop = min(start + blob.nbytes, stop)
-            # Inner pages only: those at the ends hold other blobs too. A blob that was copied (an
-            # unpacked or a double one) does not lie in the map; there is nothing to drop for it.
-            start = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
-            stop = stop // mmap.PAGESIZE * mmap.PAGESIZE
-        if 0 <= start < stop:
-            self._mapping.madvise(mmap.MADV_DONTNEED, start, stop - start)
+        if blob is None:
+            self._mapping.madvise(mmap.MADV_DONTNEED)
+        else:
+            drop_pages(blob)
+
+
+def drop_pages(blob: NDArray[np.float32]) -> None:
+    """Give back the memory of a blob that lies in a mapped file; one that does not is left alone.
+
+    Unpacked and double blobs were copied when they were read, so they do not lie in the file.
+    """
+    owner: Any = blob
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    mapping = owner.obj if isinstance(owner, memoryview) else owner
+    if not isinstance(mapping, mmap.mmap):
+        return
+    start = _address(blob) - _address(np.frombuffer(mapping, np.uint8))
+    # Inner pages only: those at the ends hold other blobs too.
+    first = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
+    last = min(start + blob.nbytes, len(mapping)) // mmap.PAGESIZE * mmap.PAGESIZE
+    if 0 <= first < last:
+        mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
 
 
 def read_weights(path: str | os.PathLike[str]) -> WeightFile:

@@ -78,8 +78,8 @@ def weight_to_keras(
     """(out, in) to (in, out); `columns` is the (C, H, W) that the input is flattened from."""
     weight = blobs[0] if transposed else blobs[0].T
     if columns is not None and count(columns[1:]) > 1:
-        cube = weight.reshape(*columns, -1)
-        weight = np.moveaxis(cube, 0, -2).reshape(weight.shape)
+        # Left as a view of four axes: merging them here would copy, and slowly.
+        weight = np.moveaxis(weight.reshape(*columns, -1), 0, -2)
     return [weight, *blobs[1:]]
 
 

@@ -8,7 +8,7 @@ for the one it needs. A blob with fewer than three axes is the same in both.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,8 +34,9 @@ class Blob:
 class WeightMap:
     """How the params of one Caffe layer stand in one Keras layer, both ways.
 
-    `to_keras` maps Caffe's blobs to the arrays of ``keras_layer.weights``; `to_caffe` is its
-    inverse.
+    `to_keras` maps Caffe's blobs to the arrays of ``keras_layer.weights``, which need only have
+    the right values in the right order, not the right axes: views that a reshape would copy may
+    stay views. `to_caffe` is its inverse.
     """
 
     keras_layer: Any
@@ -55,6 +56,7 @@ class Site:
     tops : Caffe shapes of what it must produce.
     params : Caffe shapes of its learned blobs.
     phase : "TRAIN" or "TEST".
+    blobs : values of the learned blobs.
     shared : the Keras layer of an earlier layer with which this one shares all its params.
     """
 
@@ -64,6 +66,7 @@ class Site:
     tops: list[Shape]
     params: list[Shape]
     phase: str = "TEST"
+    blobs: Arrays = field(default_factory=list)
     shared: Any = None
     weight_map: WeightMap | None = field(default=None, init=False)
 
@@ -93,9 +96,34 @@ class Site:
         to_caffe: Callable[[Arrays], Arrays],
     ) -> Any:
         """The Keras layer that holds this layer's params: a new one, or the one it shares."""
-        keras_layer = make() if self.shared is None else self.shared
+        keras_layer = self.shared
+        if keras_layer is None:
+            keras_layer = make()
+            start_with(keras_layer, to_keras(self.blobs))
         self.weight_map = WeightMap(keras_layer, to_keras, to_caffe)
         return keras_layer
+
+
+def start_with(keras_layer: Any, arrays: Sequence[np.ndarray]) -> None:
+    """Let a Keras layer that is not built yet be born with these weights.
+
+    Made first and assigned later, large weights would be initialised and copied for nothing, which
+    takes twice the time and memory. The layer's own initializers stay in its configuration.
+    """
+    from zoo.keras_layers.tensors import tensor_of
+
+    waiting = list(arrays)
+    own_add_weight = keras_layer.add_weight
+
+    def add_weight(*arguments: Any, **options: Any) -> Any:
+        array = waiting.pop(0)
+        if not waiting:
+            # The layer has all its weights now: whatever it adds later starts as it says itself.
+            object.__delattr__(keras_layer, "add_weight")
+        options["initializer"] = lambda shape, dtype=None: tensor_of(array, shape)
+        return own_add_weight(*arguments, **options)
+
+    object.__setattr__(keras_layer, "add_weight", add_weight)
 
 
 def to_channels_last(blob: Blob, name: str) -> Any:
