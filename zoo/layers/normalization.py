@@ -12,7 +12,7 @@ import numpy as np
 
 from zoo.caffe.schema.caffe_pb2 import FillerParameter
 from zoo.errors import NetError, ShapeError
-from zoo.layers.kind import Kind, Shape, axis_of, count, layer
+from zoo.layers.kind import Kind, Shape, axis_of, layer
 from zoo.layers.site import Blob, Site, axis_in
 
 __all__ = ["LRN", "MVN", "BatchNorm", "Bias", "Scale"]
@@ -132,9 +132,6 @@ class _Affine(Kind):
     def tops(self, layer: Any, bottoms: Sequence[Shape]) -> list[Shape]:
         self.blob_shape(layer, bottoms)
         return [bottoms[0]]
-
-    def macs(self, params: Sequence[Shape], bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
-        return count(tops[0])
 
     def place(self, site: Site) -> tuple[Any, int, Shape, bool]:
         """The tensor, the axis at which the blob lies in it, the blob's shape, channels last."""
