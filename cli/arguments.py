@@ -48,18 +48,37 @@ class Parser(argparse.ArgumentParser):
             return super().parse_known_args(args, namespace)
         self._mixing = True
         try:
-            parsed, rest = self.parse_known_intermixed_args(args, namespace)
+            words = _shielded(list(args or ()))
+            parsed, rest = self.parse_known_intermixed_args(words, namespace)
         finally:
             self._mixing = False
         if rest:
-            self.error(self._unknown(rest[0]))
-        return parsed, []
+            self.error(self._unknown(_bare(rest[0])))
+        return argparse.Namespace(**{key: _bare(value) for key, value in vars(parsed).items()}), []
 
     def _unknown(self, argument: str) -> str:
         if not argument.startswith("-"):
             return f"one argument too many: {argument!r}"
         option = argument.partition("=")[0]
         return f"there is no option {option}.{did_you_mean(option, self._option_string_actions)}"
+
+
+# Parsing in any order loses sight of the "--" behind which nothing is an option, so what stands
+# there and looks like one gets a sign in front for as long as it lasts. No argument can hold a NUL.
+_SHIELD = "\0"
+
+
+def _shielded(words: list[str]) -> list[str]:
+    if "--" not in words:
+        return words
+    dashes = words.index("--")
+    return words[:dashes] + [_SHIELD + word for word in words[dashes + 1 :]]
+
+
+def _bare(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.removeprefix(_SHIELD)
+    return [_bare(item) for item in value] if isinstance(value, list) else value
 
 
 def add_shared(parser: argparse.ArgumentParser, *, top: bool) -> None:

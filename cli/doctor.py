@@ -30,7 +30,7 @@ def add(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from zoo.doctor import doctor
+    from zoo.api import doctor
 
     output = Output.of(args)
     with waiting(output, "looking at TensorFlow and the machine"):

@@ -65,7 +65,7 @@ def _tell(result: FetchResult, dry_run: bool, output: Output) -> None:
     if not output.as_json:
         output.line(str(result.directory))
     done = "would fetch" if dry_run else "fetched"
-    if result.downloaded or (dry_run and result.model is None):
+    if result.downloaded or (dry_run and result.cached is None):
         output.note(
             f"{result.name}: {done} {len(result.files)} files,"
             f" {size_text(result.bytes)}, from {result.source}"

@@ -29,7 +29,7 @@ def add(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from zoo.describe import info
+    from zoo.api import info
 
     output = Output.of(args)
     facts = info(args.name, args.source)

@@ -60,7 +60,7 @@ def add(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from zoo.describe import describe
+    from zoo.api import describe
 
     output = Output.of(args)
     check_one_of(args, args.name, "the name of a model")

@@ -16,7 +16,7 @@ from typing import Any
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
-from zoo.caffe.schema.caffe_pb2 import LayerParameter, NetParameter, V1LayerParameter
+from zoo.caffe.schema.caffe_pb2 import NetParameter
 from zoo.errors import ParseError, UsageError, did_you_mean
 
 __all__ = ["parse_definition", "read_definition"]
@@ -150,12 +150,10 @@ def _parse_binary(content: bytes, path: Path) -> NetParameter:
         raise ParseError("neither text nor a binary NetParameter", path) from error
     if not (net.layer or net.layers):
         raise ParseError("a binary file without a single layer; expected a NetParameter", path)
-    for layer in (*net.layer, *net.layers):
-        _drop_blobs(layer)
+    for layer in net.layer:
+        layer.ClearField("blobs")
+    for old in net.layers:
+        old.ClearField("blobs")
+        if old.HasField("layer"):
+            old.layer.ClearField("blobs")
     return net
-
-
-def _drop_blobs(layer: LayerParameter | V1LayerParameter) -> None:
-    layer.ClearField("blobs")
-    if isinstance(layer, V1LayerParameter) and layer.HasField("layer"):
-        layer.layer.ClearField("blobs")

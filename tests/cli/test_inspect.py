@@ -1,0 +1,180 @@
+"""`zoo inspect`: golden text, stable keys, and every bad input a new user has."""
+
+import pytest
+
+import zoo
+
+PLAIN = """\
+layer	type	bottoms	tops	shape	params
+input	Input		data	1x3x8x8	
+conv/a	Convolution	data	conv/a	1x4x6x6	4x3x3x3, 4
+relu	ReLU	conv/a	(in place)	1x4x6x6	
+ip	InnerProduct	conv/a	ip	1x3	3x144, 3
+prob	Softmax	ip	prob	1x3	
+
+network	TinyNet (TEST)
+definition	{place}
+inputs	data 1x3x8x8
+outputs	prob 1x3
+layers	5
+params	547
+multiply-accumulates	4,320
+activations	1.4 kB
+"""  # noqa: W291
+TRAINING = """\
+name: "TinyNet"
+layer { name: "data" type: "Data" top: "data" top: "label"
+  data_param { source: "gone_lmdb" batch_size: 2 } }
+layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+  inner_product_param { num_output: 3 } }
+layer { name: "drop" type: "Dropout" bottom: "ip" top: "ip" include { phase: TRAIN } }
+layer { name: "extra" type: "ReLU" bottom: "ip" top: "extra" include { stage: "more" } }
+layer { name: "deep" type: "ReLU" bottom: "ip" top: "deep" include { min_level: 2 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }
+"""
+
+
+@pytest.fixture
+def definition(models):
+    return models / "tiny" / "deploy.prototxt"
+
+
+@pytest.fixture
+def training(tmp_path):
+    path = tmp_path / "train_val.prototxt"
+    path.write_text(TRAINING)
+    return path
+
+
+def layers_of(ended):
+    assert ended.code == 0, ended.err
+    return [layer["name"] for layer in ended.json["layers"]]
+
+
+def test_a_definition_as_plain_text(run_zoo, definition):
+    shown = run_zoo("inspect", "--net", definition)
+    assert shown.out == PLAIN.format(place=definition)
+    assert (shown.code, shown.err) == (0, "")
+
+
+def test_a_model_that_is_not_fetched_is_read_from_its_source(run_zoo, models, own_zoo_home):
+    shown = run_zoo("inspect", "tiny", "--source", models)
+    assert shown.out == PLAIN.format(place=models / "tiny" / "deploy.prototxt")
+    assert list(own_zoo_home.iterdir()) == []
+
+
+def test_a_model_in_the_cache(run_zoo, tiny):
+    assert run_zoo("inspect", "tiny").out == PLAIN.format(place=tiny / "deploy.prototxt")
+
+
+def test_a_directory_of_a_model(run_zoo, models):
+    place = models / "tiny" / "deploy.prototxt"
+    assert run_zoo("inspect", models / "tiny").out == PLAIN.format(place=place)
+
+
+def test_json_has_what_programs_need(run_zoo, definition):
+    facts = run_zoo("inspect", "--net", definition, "--json").json
+    assert list(facts) == [
+        "name", "phase", "inputs", "outputs", "layers", "blobs", "param_count", "macs",
+        "activation_bytes", "unsupported", "definition", "weights",
+    ]  # fmt: skip
+    assert facts["layers"][1] == {
+        "name": "conv/a",
+        "type": "Convolution",
+        "bottoms": ["data"],
+        "tops": ["conv/a"],
+        "params": [[4, 3, 3, 3], [4]],
+        "macs": 3888,
+    }
+    assert facts["blobs"]["ip"] == [1, 3]
+    assert (facts["param_count"], facts["macs"], facts["unsupported"]) == (547, 4320, [])
+
+
+def test_phase_level_and_stage_choose_layers(run_zoo, training):
+    words = ("inspect", "--net", training, "--input", "data=2,3,4,4", "--json")
+    assert layers_of(run_zoo(*words)) == ["data", "ip", "loss"]
+    assert layers_of(run_zoo(*words, "--phase", "train")) == ["data", "ip", "drop", "loss"]
+    assert "extra" in layers_of(run_zoo(*words, "--stage", "more"))
+    assert "deep" in layers_of(run_zoo(*words, "--level", "2"))
+
+
+def test_train_reads_the_training_definition_of_a_model(run_zoo, models, training):
+    training.rename(models / "tiny" / "train_val.prototxt")
+    words = ("inspect", "tiny", "--source", models, "--phase", "train", "--input", "data=2,3,4,4")
+    shown = run_zoo(*words, "--json")
+    assert "drop" in layers_of(shown)
+    assert shown.json["definition"].endswith("tiny/train_val.prototxt")
+
+
+def test_weights_that_fit_are_reported(run_zoo, definition):
+    words = ("inspect", "--net", definition, "--weights", definition.parent / "tiny.caffemodel")
+    assert "2 layers copied from tiny.caffemodel" in run_zoo(*words).out
+    assert run_zoo(*words, "--json").json["weights"]["copied"] == ["conv/a", "ip"]
+
+
+def test_a_source_without_a_shape_asks_for_it(run_zoo, training):
+    ended = run_zoo("inspect", "--net", training)
+    assert (ended.code, ended.out) == (2, "")
+    assert "--input data=" in ended.err
+
+
+def test_a_typo_is_found_with_line_and_column(run_zoo, definition):
+    definition.write_text(definition.read_text().replace("kernel_size", "kernal_size"))
+    ended = run_zoo("inspect", "--net", definition)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"zoo: {definition}:5:39: ")
+    assert "Did you mean kernel_size?" in ended.err
+
+
+def test_weights_of_another_network_name_the_layers(run_zoo, definition, tmp_path):
+    other = tmp_path / "other.prototxt"
+    other.write_text(definition.read_text().replace('"conv/a"', '"conv1"'))
+    zoo.Net.read(other).initialized().save(weights=tmp_path / "other.caffemodel")
+    ended = run_zoo("inspect", "--net", definition, "--weights", tmp_path / "other.caffemodel")
+    assert ended.code == 2
+    assert "conv/a: not in the file" in ended.err
+    assert "conv1: in the file, not in the definition" in ended.err
+
+
+def test_a_web_page_as_caffemodel_is_called_so(run_zoo, definition, tmp_path):
+    page = tmp_path / "page.caffemodel"
+    page.write_text("<!DOCTYPE html><html><body>Sign in</body></html>")
+    ended = run_zoo("inspect", "--net", definition, "--weights", page)
+    assert ended.code == 2
+    assert "web page" in ended.err
+
+
+def test_a_web_page_as_definition_is_called_so(run_zoo, tmp_path):
+    page = tmp_path / "deploy.prototxt"
+    page.write_text("<!DOCTYPE html><html><body>Sign in</body></html>")
+    ended = run_zoo("inspect", "--net", page)
+    assert ended.code == 2
+    assert "web page" in ended.err
+
+
+def test_unknown_layers_are_listed_and_no_error(run_zoo, definition):
+    text = definition.read_text()
+    definition.write_text(text.replace('"ReLU"', '"RelU6"').replace('"Softmax"', '"Flurb"'))
+    shown = run_zoo("inspect", "--net", definition)
+    assert shown.code == 0
+    assert "unsupported RelU6\t1: relu; nearest: ReLU\n" in shown.out
+    assert "unsupported Flurb\t1: prob\n" in shown.out
+    unsupported = run_zoo("inspect", "--net", definition, "--json").json["unsupported"]
+    assert [kind["type"] for kind in unsupported] == ["RelU6", "Flurb"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "expected the name of a model, or --net FILE"),
+        (("tiny", "--net", "x.prototxt"), "received both"),
+        (("tiny", "--weights", "x.caffemodel"), "--weights belongs to --net"),
+        (("deploy.prototxt",), "give it as --net deploy.prototxt"),
+        (("--net", "nowhere.prototxt"), "nowhere.prototxt"),
+        (("--net", "x", "--input", "data=1,1", "--input", "data=1,2"), "more than once"),
+    ],
+)
+def test_wrong_usage(run_zoo, words, told):
+    ended = run_zoo("inspect", *words)
+    assert (ended.code, ended.out) == (2, "")
+    assert told in ended.err
