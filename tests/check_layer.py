@@ -44,14 +44,15 @@ def _run(layer, arrays, batch, params, training, channels_last, free):
     shapes = [array.shape if batch is None else (batch, *array.shape[1:]) for array in arrays]
     blobs = [_input(shape, channels_last, free) for shape in shapes]
     tops = kind.tops(layer, shapes)
-    site = Site(layer, layer.name, blobs, tops, kind.params(layer, shapes))
+    values = [np.asarray(param, np.float32) for param in params]
+    site = Site(layer, layer.name, blobs, tops, kind.params(layer, shapes), blobs=values)
     made = kind.build(site)
     assert [blob.shape for blob in made] == tops
     # A dict, since Keras unwraps a list of one when it makes a model anew.
     outputs = {str(i): to_caffe_order(blob, f"top{i}") for i, blob in enumerate(made)}
     model = keras.Model([blob.tensor for blob in blobs], outputs)
     if site.weight_map:
-        _check_weights(site.weight_map, params)
+        _check_weights(site.weight_map, values)
     again = keras.Model.from_config(model.get_config())
     again.set_weights(model.get_weights())
     inputs = [
@@ -74,8 +75,6 @@ def _input(shape, channels_last, free):
 
 
 def _check_weights(weight_map, params):
-    params = [np.asarray(param, np.float32) for param in params]
-    weight_map.keras_layer.set_weights(weight_map.to_keras(params))
     back = weight_map.to_caffe([np.asarray(w) for w in weight_map.keras_layer.get_weights()])
     for received, expected in zip(back, params, strict=True):
         assert received.shape == expected.shape

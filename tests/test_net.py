@@ -132,8 +132,8 @@ def test_params_of_another_shape_are_refused(read):
         net.with_params({"aa": []})
 
 
-def test_macs_of_a_convolution(read):
-    assert read(DATA + conv("a", "data", "a")).macs == 2 * 8 * 8 * 3 * 27
+def test_macs_are_those_of_one_picture(read):
+    assert read(DATA + conv("a", "data", "a")).macs == 8 * 8 * 3 * 27
 
 
 def test_phases_levels_and_stages_filter(read):
@@ -157,7 +157,7 @@ def test_the_table_has_a_row_for_each_layer(read):
         "data   Input                 data        2x3x8x8\n"
         "a      Convolution  data     a           2x3x8x8  84\n"
         "r      ReLU         a        (in place)  2x3x8x8\n"
-        "unnamed (TEST): 3 layers, 84 params, 10,368 multiply-accumulates"
+        "unnamed (TEST): 3 layers, 84 params, 5,184 multiply-accumulates a picture"
     )
     assert repr(net) == "<Net '', TEST: 3 layers, 84 params, no weights>"
 

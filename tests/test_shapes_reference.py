@@ -54,3 +54,17 @@ def test_shapes_are_those_of_caffe(shared, path, phase):
     assert net.param_count == expected["param_count"]
     assert set(net.inputs) == set(expected["inputs"])
     assert set(net.outputs) == set(expected["outputs"])
+
+
+@pytest.mark.parametrize(
+    ("prototxt", "params", "million_macs"),
+    [
+        ("BVLC+caffe/models/bvlc_alexnet/deploy.prototxt", 60_965_224, 724),
+        ("BVLC+caffe/models/bvlc_googlenet/deploy.prototxt", 6_998_552, 1583),
+        ("KaimingHe+deep-residual-networks/prototxt/ResNet-50-deploy.prototxt", 25_610_269, 3858),
+    ],
+)
+def test_cost_of_one_picture_is_what_the_literature_says(shared, prototxt, params, million_macs):
+    net = Net.read(shared / "prototxt" / prototxt)
+    assert round(net.macs / 1e6) == million_macs
+    assert net.param_count == params

@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo.caffe.read import parse_definition
 from zoo.errors import CardError, NetError, ParseError
-from zoo.layers.kind import count, known_types
+from zoo.layers.kind import known_types
 from zoo.loaded import deployable
 from zoo.net import Net
 from zoo.registry.cache import Cache
@@ -17,8 +17,6 @@ from zoo.registry.catalogue import Registry
 from zoo.registry.contents import definition_file
 
 __all__ = ["describe", "info"]
-
-_FLOAT_BYTES = 4
 
 
 def describe(net: Net) -> dict[str, Any]:
@@ -29,8 +27,7 @@ def describe(net: Net) -> dict[str, Any]:
     ``{"name", "phase", "inputs", "outputs", "layers": [{"name", "type", "bottoms", "tops",
     "params": [shape], "macs"}], "blobs": {name: shape}, "param_count", "macs",
     "activation_bytes", "unsupported": [{"type", "layers", "nearest"}]}``. A shape is a list, None
-    where an unsupported layer hides it; macs and activation_bytes (float32) are for the batch of
-    the definition.
+    where an unsupported layer hides it; macs and activation_bytes (float32) are for one picture.
     """
     known = known_types()
     return {
@@ -45,7 +42,7 @@ def describe(net: Net) -> dict[str, Any]:
                 "bottoms": list(layer.bottoms),
                 "tops": list(layer.tops),
                 "params": [list(shape) for shape in layer.param_shapes],
-                "macs": layer.macs,
+                "macs": layer.macs // net.batch,
             }
             for layer in net.layers
         ],
@@ -54,9 +51,7 @@ def describe(net: Net) -> dict[str, Any]:
         },
         "param_count": net.param_count,
         "macs": net.macs,
-        "activation_bytes": sum(
-            _FLOAT_BYTES * count(shape) for shape in net.blobs.values() if shape is not None
-        ),
+        "activation_bytes": net.activation_bytes,
         "unsupported": [
             {
                 "type": kind,

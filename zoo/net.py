@@ -221,9 +221,21 @@ class Net:
         return sum(count(shape) for layer in self.layers for shape in layer.param_shapes)
 
     @property
+    def batch(self) -> int:
+        """Pictures in a batch as the definition states it: the first axis of the first input."""
+        shape = next(iter(self.inputs.values()), ())
+        return shape[0] if shape else 1
+
+    @property
     def macs(self) -> int:
-        """Multiply-accumulates of one forward pass with the batch of the definition."""
-        return sum(layer.macs for layer in self.layers)
+        """Multiply-accumulates of one forward pass of one picture."""
+        return sum(layer.macs for layer in self.layers) // self.batch
+
+    @property
+    def activation_bytes(self) -> int:
+        """Bytes of all blobs, float32, for one picture."""
+        values = sum(count(shape) for shape in self.blobs.values() if shape is not None)
+        return 4 * values // self.batch
 
     def layer(self, name: str) -> Layer:
         """The layer of that name. Raises NetError with the nearest name if there is none."""

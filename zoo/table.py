@@ -49,6 +49,6 @@ def net_table(net: Net) -> str:
     lines = [line.rstrip() for line in lines]
     lines.append(
         f"{net.name or 'unnamed'} ({net.phase}): {len(net.layers)} layers,"
-        f" {net.param_count:,} params, {net.macs:,} multiply-accumulates"
+        f" {net.param_count:,} params, {net.macs:,} multiply-accumulates a picture"
     )
     return "\n".join(lines)
