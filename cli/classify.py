@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import add_command, add_sources, positive_argument
+from zoo.cli.definition import add_partial, tell_partial
 from zoo.cli.output import Output, is_terminal
 from zoo.cli.progress import counting, transferring
 from zoo.errors import UsageError
@@ -60,6 +61,7 @@ def add(subparsers: Any) -> None:
         help="pictures at a time (default: 32); fewer need less memory",
     )
     parser.add_argument("--device", help="cpu or gpu:0; by default what TensorFlow chooses")
+    add_partial(parser)
     add_sources(parser)
 
 
@@ -70,9 +72,10 @@ def run(args: argparse.Namespace) -> int:
     output = Output.of(args)
     given = _resolved(args.images)
     with transferring(output) as progress:
-        model = load(args.name, args.source, progress=progress)
+        model = load(args.name, args.source, partial=args.partial, progress=progress)
     for note in model.notes:
         output.note(note)
+    tell_partial(args, model.report, output)
     readable = [item for item in given if isinstance(item, Path)]
     with counting(output, "classifying") as counted:
         done = model.classify(

@@ -8,18 +8,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import shapes_of
+from zoo.cli.output import Output
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
+    from zoo.loading import LoadReport
     from zoo.net import Net
 
-__all__ = ["add_net_files", "check_one_of", "definition_of"]
+__all__ = ["add_net_files", "add_partial", "check_one_of", "definition_of", "tell_partial"]
 
 
 def add_net_files(parser: Any) -> None:
     """`--net` and `--weights`, for commands that take files instead of a model."""
     parser.add_argument("--net", metavar="FILE", help="a definition (.prototxt) instead of a model")
     parser.add_argument("--weights", metavar="FILE", help="its weights (.caffemodel)")
+
+
+def add_partial(parser: Any) -> None:
+    """`--partial`, for commands that load weights."""
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="copy the weights that fit by name, start the rest fresh, and say which",
+    )
+
+
+def tell_partial(args: argparse.Namespace, report: LoadReport | None, output: Output) -> None:
+    """Say what a load with `--partial` left out."""
+    if args.partial and report is not None and (report.fresh or report.unused or report.unfit):
+        output.warning(str(report))
 
 
 def check_one_of(args: argparse.Namespace, name: str | None, word: str) -> None:
@@ -47,7 +64,7 @@ def definition_of(args: argparse.Namespace, **state: Any) -> tuple[Net, str]:
 
     Parameters
     ----------
-    args : parsed arguments with name, net, weights, source and shapes.
+    args : parsed arguments with name, net, weights, partial, source and shapes.
     state : phase ("train" or "test"), level and stages.
     """
     from zoo.net import Net
@@ -58,7 +75,8 @@ def definition_of(args: argparse.Namespace, **state: Any) -> tuple[Net, str]:
 
     shapes = shapes_of(args.shapes)
     if args.net is not None:
-        return Net.read(args.net, args.weights, shapes=shapes, **state), args.net
+        net = Net.read(args.net, args.weights, shapes=shapes, partial=args.partial, **state)
+        return net, args.net
 
     def file_of(names: list[str], card: Card) -> str:
         wanted = train_val_file(names) if state["phase"] == "train" else None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import add_command, add_sources, shape_argument
-from zoo.cli.definition import add_net_files, check_one_of, definition_of
+from zoo.cli.definition import add_net_files, add_partial, check_one_of, definition_of
 from zoo.cli.output import Column, Output, size_text
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="a model, or its directory")
     add_net_files(parser)
+    add_partial(parser)
     parser.add_argument("--phase", choices=("train", "test"), default="test")
     parser.add_argument("--level", type=int, default=0, help="level of Caffe's NetState")
     parser.add_argument(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import add_command, add_sources, shape_argument, shapes_of
-from zoo.cli.definition import add_net_files, check_one_of
+from zoo.cli.definition import add_net_files, add_partial, check_one_of, tell_partial
 from zoo.cli.output import Column, Output
 from zoo.cli.progress import transferring, waiting
 from zoo.errors import MissingShapeError, UsageError
@@ -38,6 +38,7 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("name", nargs="?", metavar="MODEL", help="a model, or its directory")
     add_net_files(parser)
+    add_partial(parser)
     parser.add_argument(
         "--input", required=True, metavar="NPZ", help="an array for each input of the network"
     )
@@ -74,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{target}: there is no directory {target.parent}; make it first")
     inputs = read_npz(args.input)
     net = _net(args, inputs, output)
+    tell_partial(args, net.report, output)
     with waiting(output, f"running {net.name or args.net}"):
         blobs = run_net(net, inputs, args.blobs, device=args.device)
     write_npz(target, blobs)
@@ -110,11 +112,13 @@ def _net_of_shapes(
 
     if args.net is None:
         with transferring(output) as progress:
-            model = load(args.name, args.source, shapes=shapes, progress=progress)
+            model = load(
+                args.name, args.source, partial=args.partial, shapes=shapes, progress=progress
+            )
         for note in model.notes:
             output.note(note)
         return model.net
-    net = Net.read(args.net, args.weights, shapes=shapes)
+    net = Net.read(args.net, args.weights, shapes=shapes, partial=args.partial)
     if net.param_shapes and args.weights is None:
         raise UsageError(
             f"{args.net} has layers with weights ({', '.join(list(net.param_shapes)[:3])}, ...);"

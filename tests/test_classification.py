@@ -10,7 +10,7 @@ import pytest
 
 import zoo
 from zoo.classification import score_blob, softmax
-from zoo.errors import UsageError
+from zoo.errors import UnsupportedLayersError, UsageError
 from zoo.net import Net
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
@@ -159,3 +159,24 @@ def test_a_net_without_class_scores_says_what_it_has(shared):
     net = Net.read(shared / "golden" / "nets" / "voc_fcn8s.prototxt")
     with pytest.raises(UsageError, match=r"no output with one score a class.*score"):
         score_blob(net)
+
+
+def test_a_card_that_does_not_fit_the_network_says_both_shapes(tmp_path):
+    card = "---\nname: bare\ninput:\n  size: [9, 9]\n  channels: BGR\n---\n"
+    model = zoo.load(copy_of_lenet(tmp_path, readme__md=card))
+    with pytest.raises(
+        UsageError, match=r"readme.md gives BGR pictures of 9 x 9.*\(1, 1, 28, 28\)"
+    ):
+        list(model.classify(DIGITS))
+
+
+def test_an_unknown_kind_before_the_scores_is_named(tmp_path):
+    text = (zoo.fetch("lenet_digits").directory / "deploy.prototxt").read_text()
+    odd = text.replace('type: "Softmax"', 'type: "Oddity"')
+    model = zoo.load(copy_of_lenet(tmp_path, deploy__prototxt=odd))
+    with pytest.raises(UnsupportedLayersError, match=r"Oddity \(1\): 'prob'"):
+        list(model.classify(DIGITS))
+
+
+def test_logits_are_said_to_be_softmaxed(squeezenet):
+    assert squeezenet.notes[-1] == "pool_final holds logits; scores are their softmax."

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.errors import UsageError
+from zoo.errors import ShapeError, UnsupportedLayersError, UsageError
+from zoo.layers.kind import known_types
 from zoo.net import Net
 from zoo.preprocess import find_images, preprocess_batches
 
 if TYPE_CHECKING:
+    from zoo.build.predict import Predictor
     from zoo.loaded import LoadedModel
 
 __all__ = ["Classification", "Prediction", "classify_images", "score_blob"]
@@ -69,6 +71,7 @@ def classify_images(
     blob, is_probability = score_blob(model.net)
     source = next(iter(model.net.inputs))
     run = predictor(model.net, [blob], device)
+    _check_input(model, run, source)
     done = 0
     for batch in preprocess_batches(paths, model.preprocess, batch_size, crops=crops):
         by_file = {path: Classification(path, error=str(error)) for path, error in batch.failures}
@@ -84,6 +87,19 @@ def classify_images(
         done += len(by_file)
         if progress is not None:
             progress(done, len(paths))
+
+
+def _check_input(model: LoadedModel, run: Predictor, source: str) -> None:
+    """Raise UsageError when the card prepares pictures that the network does not take."""
+    spec = model.preprocess.spec
+    channels = 1 if spec.channels == "GRAY" else 3
+    try:
+        run.check({source: (1, channels, *spec.size)})
+    except ShapeError as error:
+        raise UsageError(
+            f"the input section of {model.directory / 'readme.md'} gives {spec.channels} pictures"
+            f" of {spec.size[0]} x {spec.size[1]}, which the network does not take: {error}"
+        ) from error
 
 
 def score_blob(net: Net) -> tuple[str, bool]:
@@ -105,6 +121,8 @@ def score_blob(net: Net) -> tuple[str, bool]:
         and makers[name] != "ArgMax"
     ]
     ready = [name for name in candidates if makers[name] in ("Softmax", "Sigmoid")]
+    if not candidates and net.unsupported:
+        raise UnsupportedLayersError(net.unsupported, known_types())
     if not candidates:
         shapes = ", ".join(f"{name} {net.blobs[name]}" for name in net.outputs)
         raise UsageError(

@@ -131,6 +131,7 @@ def load_directory(
     net = net.load_weights(files.weights, partial=partial, may_be_left=only_training)
     loaded = LoadedModel(files.name, files.directory, files.card, net, notes=notes)
     loaded.spec = _spec(loaded, training)
+    loaded.notes += _score_note(net)
     loaded.labels = _labels(loaded, files)
     return loaded
 
@@ -181,6 +182,14 @@ def _spec(loaded: LoadedModel, training: NetParameter | None) -> InputSpec | Non
         )
     )
     return InputSpec.from_mapping(facts, "train_val.prototxt")
+
+
+def _score_note(net: Net) -> list[str]:
+    try:
+        blob, is_probability = score_blob(net)
+    except UsageError:
+        return []
+    return [] if is_probability else [f"{blob} holds logits; scores are their softmax."]
 
 
 def _input_size(net: Net) -> list[int] | None:

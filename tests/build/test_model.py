@@ -267,3 +267,12 @@ def test_an_inner_product_over_later_axes_keeps_the_first(read):
     data = picture(2, 2, 3, 4)
     expected = data.reshape(2, 2, 12) @ net.params["fc"][0].T
     np.testing.assert_allclose(run(net, {"data": data})["fc"], expected, atol=1e-5)
+
+
+def test_a_picture_too_small_for_a_layer_is_refused_by_the_layers_name(read):
+    net = read(FULLY_CONVOLUTIONAL)
+    with pytest.raises(ShapeError, match="layer 'fire/conv': a kernel of"):
+        run(net, {"data": picture(1, 3, 2, 12)})
+    with pytest.raises(ShapeError, match="layer 'max'"):
+        run(net, {"data": picture(1, 3, 3, 3)}, ["max"])
+    assert run(net, {"data": picture(1, 3, 4, 4)}, ["fire/conv"])["fire/conv"].shape[2:] == (2, 2)

@@ -122,7 +122,7 @@ def test_a_typo_is_found_with_line_and_column(run_zoo, definition):
     definition.write_text(definition.read_text().replace("kernel_size", "kernal_size"))
     ended = run_zoo("inspect", "--net", definition)
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err.startswith(f"zoo: {definition}:5:39: ")
+    assert ended.err.startswith(f"zoo: {definition}:5:37: ")
     assert "Did you mean kernel_size?" in ended.err
 
 

@@ -137,10 +137,10 @@ def test_names_survive_that_numpy_itself_refuses(tmp_path):
         assert all((arrays[name] == 3).all() for name in blobs)
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_old_file(tmp_path):
     write_npz(tmp_path / "out.npz", {"a": np.ones(1)})
     before = (tmp_path / "out.npz").read_bytes()
-    with pytest.raises(ValueError, match="object arrays"):
+    with pytest.raises(ValueError, match="Object arrays"):
         write_npz(tmp_path / "out.npz", {"a": np.ones(1), "b": np.array([{}])})
     assert (tmp_path / "out.npz").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
@@ -185,3 +185,35 @@ def test_arrays_of_objects_and_words_are_refused(tmp_path):
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(UsageError, match="No such file"):
         read_npz(tmp_path / "in.npz")
+
+
+@pytest.fixture
+def grown(models):
+    """The model with a layer that its weights do not have."""
+    net = models / "tiny" / "deploy.prototxt"
+    net.write_text(net.read_text().replace('"ip"', '"new"'))
+    return net
+
+
+def test_weights_that_do_not_fit_are_refused_unless_a_part_is_wanted(
+    run_zoo, models, grown, given, out
+):
+    refused = run_tiny(run_zoo, models, given, out)
+    assert refused.code == 2
+    assert "--partial" in refused.err
+    partial = run_tiny(run_zoo, models, given, out, "--partial")
+    assert partial.code == 0
+    assert (
+        "warning: 1 layers copied from tiny.caffemodel\nfresh (not in the file): new" in partial.err
+    )
+    assert out.exists()
+
+
+def test_a_partial_load_of_files_and_of_a_classifier(run_zoo, models, grown, pictures):
+    weights = grown.parent / "tiny.caffemodel"
+    words = ("inspect", "--net", grown, "--weights", weights)
+    assert run_zoo(*words).code == 2
+    assert run_zoo(*words, "--partial", "--json").json["weights"]["fresh"] == ["new"]
+    words = ("classify", grown.parent, pictures / "a colour.png")
+    assert run_zoo(*words).code == 2
+    assert "fresh (not in the file): new" in run_zoo(*words, "--partial").err

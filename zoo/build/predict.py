@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from zoo.build.model import channels_last_axes, to_keras
+from zoo.build.model import channels_last_axes, keras_name, needed_layers, to_keras
+from zoo.caffe.schema.caffe_pb2 import NetParameter
 from zoo.errors import ShapeError, UnavailableError, UsageError, did_you_mean
 from zoo.net import Net
 from zoo.tensorflow_import import import_tensorflow
@@ -44,7 +45,10 @@ class Predictor:
         self.net, self.blobs, self.device = net, tuple(blobs), device
         with device_scope(device):
             self.model = to_keras(net, self.blobs)
-        self._inputs = list(self.model.input) if isinstance(self.model.input, dict) else None
+        self._sizes = _input_sizes(net, self.model.input)
+        layers = [layer.definition for layer in needed_layers(net, self.blobs)]
+        self._part = NetParameter(layer=layers)
+        self._checked: set[tuple[Any, ...]] = set()
         self._compiled: dict[tuple[Any, ...], Any] = {}
 
     def __call__(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -55,12 +59,37 @@ class Predictor:
         UsageError
             When an input is missing or not known; ShapeError when its shape does not fit.
         """
-        arrays = self._checked(inputs)
+        arrays = {name: np.asarray(value, np.float32) for name, value in inputs.items()}
+        self.check({name: array.shape for name, array in arrays.items()})
+        arrays = {name: arrays[name] for name in self._sizes}
         turned = {
             name: _turn(array, channels_last_axes(array.shape)) for name, array in arrays.items()
         }
         outputs = self.predict(turned)
         return {name: _turn(value, _caffe_axes(value.ndim)) for name, value in outputs.items()}
+
+    def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Raise what `__call__` would for inputs of these shapes, (N, C, H, W)."""
+        key = tuple(shapes.items())
+        if key in self._checked:
+            return
+        stated = self.net.inputs
+        for name in shapes:
+            if name not in stated:
+                raise UsageError(
+                    f"the net has no input {name!r}.{did_you_mean(name, stated)} Its inputs are"
+                    f" {', '.join(stated)}."
+                )
+        for name, sizes in self._sizes.items():
+            if name not in shapes:
+                raise UsageError(
+                    f"input {name!r} of shape {stated[name]} is missing; received"
+                    f" {', '.join(shapes) or 'none'}"
+                )
+            _check_shape(name, shapes[name], stated[name], sizes)
+        # Whatever a layer has against these sizes, it says by its name.
+        Net(self._part, shapes={**stated, **shapes})
+        self._checked.add(key)
 
     def predict(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """The same with inputs and outputs in the order of the model, channels last."""
@@ -91,36 +120,17 @@ class Predictor:
         return self._compiled[key]
 
     def _forward(self, tensors: dict[str, Any]) -> dict[str, Any]:
-        given = tensors if self._inputs else next(iter(tensors.values()))
+        given = tensors if isinstance(self.model.input, dict) else next(iter(tensors.values()))
         outputs = self.model(given, training=self.net.phase == "TRAIN")
         return outputs if isinstance(outputs, dict) else {self.blobs[0]: outputs}
 
-    def _checked(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        shapes = self.net.inputs
-        model_inputs = self.model.input if self._inputs else {self._only_input(): self.model.input}
-        for name in inputs:
-            if name not in shapes:
-                raise UsageError(
-                    f"the net has no input {name!r}.{did_you_mean(name, shapes)} Its inputs are"
-                    f" {', '.join(shapes)}."
-                )
-        arrays = {}
-        for name, tensor in model_inputs.items():
-            if name not in inputs:
-                raise UsageError(
-                    f"input {name!r} of shape {shapes[name]} is missing; received"
-                    f" {', '.join(inputs) or 'none'}"
-                )
-            arrays[name] = np.asarray(inputs[name], np.float32)
-            _check_shape(name, arrays[name].shape, shapes[name], tuple(tensor.shape))
-        return arrays
 
-    def _only_input(self) -> str:
-        """The blob that the model's one input stands for."""
-        name = self.model.input.name
-        from zoo.build.model import keras_name
-
-        return next(blob for blob in self.net.inputs if keras_name(blob) == name)
+def _input_sizes(net: Net, given: Any) -> dict[str, tuple[int | None, ...]]:
+    """Input blobs of a model with their shapes as Keras has them, channels last."""
+    if isinstance(given, dict):
+        return {name: tuple(tensor.shape) for name, tensor in given.items()}
+    name = next(blob for blob in net.inputs if keras_name(blob) == given.name)
+    return {name: tuple(given.shape)}
 
 
 def device_scope(device: str | None) -> AbstractContextManager[Any]:

@@ -25,14 +25,7 @@ class Source(Kind):
     """Whether the second top is one label a picture, (N,)."""
 
     def tops(self, layer: Any, bottoms: Sequence[Shape]) -> list[Shape]:
-        raise MissingShapeError(
-            f"the {layer.type} source cannot be opened here, so the shape of"
-            f" {', '.join(map(repr, layer.top))} is not known. Give it: --input"
-            f" {layer.top[0]}=1,3,227,227 on the command line, shapes={{{layer.top[0]!r}:"
-            " (1, 3, 227, 227)} in Python.",
-            layer.name,
-            layer.top,
-        )
+        raise _missing_shape(layer, f"the {layer.type} source cannot be opened here")
 
 
 def source_shapes(kind: Kind, layer: Any, given: Mapping[str, Shape]) -> list[Shape]:
@@ -120,11 +113,15 @@ class PythonSource(Source):
 
     def tops(self, layer: Any, bottoms: Sequence[Shape]) -> list[Shape]:
         param = layer.python_param
-        raise MissingShapeError(
-            f"the Python layer {param.module}.{param.layer} is never run, so the shape of"
-            f" {', '.join(map(repr, layer.top))} is not known. Give each: --input"
-            f" {layer.top[0]}=1,3,227,227 on the command line, shapes={{{layer.top[0]!r}:"
-            " (1, 3, 227, 227)} in Python.",
-            layer.name,
-            layer.top,
-        )
+        raise _missing_shape(layer, f"the Python layer {param.module}.{param.layer} is never run")
+
+
+def _missing_shape(layer: Any, why: str) -> MissingShapeError:
+    first = layer.top[0]
+    return MissingShapeError(
+        f"{why}, so the shape of {', '.join(map(repr, layer.top))} is not known. Give it: --input"
+        f" {first}=1,3,227,227 (`zoo run`: --shape), shapes={{{first!r}: (1, 3, 227, 227)}} in"
+        " Python.",
+        layer.name,
+        layer.top,
+    )
