@@ -19,7 +19,7 @@ ORDER = [
     "zoo.caffe",
     "zoo.keras_layers",
     "zoo.layers",
-    "zoo.net zoo.loading zoo.table",
+    "zoo.connect zoo.net zoo.loading zoo.table",
     "zoo.build",
     "zoo.registry",
     "zoo.surgery",

@@ -9,77 +9,26 @@ AppendBottom, AppendParam).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from zoo.caffe.phases import filter_net
 from zoo.caffe.read import read_definition
-from zoo.caffe.schema.caffe_pb2 import LayerParameter, NetParameter
+from zoo.caffe.schema.caffe_pb2 import NetParameter
 from zoo.caffe.upgrade import upgrade
 from zoo.caffe.weights import read_weights
 from zoo.caffe.write import prototxt_text, write_caffemodel, write_prototxt
+from zoo.connect import Layer, connect
 from zoo.errors import NetError, ShapeError, UsageError, did_you_mean
-from zoo.layers.data import source_shapes
 from zoo.layers.fillers import fill
-from zoo.layers.kind import Kind, Shape, count, known_types, lookup
+from zoo.layers.kind import Shape, count, known_types
 from zoo.loading import LoadReport, match_weights
 
 __all__ = ["Layer", "Net"]
 
 Params = Mapping[str, Sequence[np.ndarray]]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer of a Net. A shape is None where an unknown kind of layer hides it.
-
-    Attributes
-    ----------
-    definition : the LayerParameter message, without weights.
-    kind : what zoo knows of its type; None for a type that is not known.
-    bottom_shapes, top_shapes : of its bottoms when it reads them, of its tops when it writes them.
-    param_shapes : of its learned blobs.
-    owners : for each learned blob the (layer name, index) whose values it uses: itself, or the
-        first layer that names the same ``param { name }``.
-    """
-
-    definition: LayerParameter
-    kind: Kind | None
-    bottom_shapes: tuple[Shape | None, ...]
-    top_shapes: tuple[Shape | None, ...]
-    param_shapes: tuple[Shape, ...]
-    owners: tuple[tuple[str, int], ...]
-
-    @property
-    def name(self) -> str:
-        return str(self.definition.name)
-
-    @property
-    def type(self) -> str:
-        return str(self.definition.type)
-
-    @property
-    def bottoms(self) -> tuple[str, ...]:
-        return tuple(self.definition.bottom)
-
-    @property
-    def tops(self) -> tuple[str, ...]:
-        return tuple(self.definition.top)
-
-    @property
-    def is_source(self) -> bool:
-        return self.kind is not None and self.kind.is_source
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one forward pass with the batch of the definition."""
-        if self.kind is None or None in self.bottom_shapes:
-            return 0
-        return self.kind.macs(self.param_shapes, self.bottom_shapes, self.top_shapes)  # type: ignore[arg-type]
 
 
 class Net:
@@ -113,7 +62,7 @@ class Net:
         self.phase = phase
         self.report = report
         self._given = {name: tuple(map(int, shape)) for name, shape in (shapes or {}).items()}
-        self.layers: tuple[Layer, ...] = tuple(_connect(definition, self._given))
+        self.layers: tuple[Layer, ...] = tuple(connect(definition, self._given))
         self.params: dict[str, list[np.ndarray]] = {
             name: list(blobs) for name, blobs in (params or {}).items()
         }
@@ -342,71 +291,3 @@ def _check_names(what: str, asked: Iterable[str], known: Iterable[str]) -> None:
                 f"no {what} is named {name!r}.{did_you_mean(name, known)}"
                 f" There {'are' if known else 'is'} {', '.join(known) or 'none'}."
             )
-
-
-def _connect(definition: NetParameter, given: Mapping[str, Shape]) -> Iterable[Layer]:
-    """The layers with the shapes of all they read and write, in order."""
-    shapes: dict[str, Shape | None] = {}
-    owners: dict[str, tuple[str, int]] = {}
-    param_shapes: dict[tuple[str, int], Shape] = {}
-    for message in definition.layer:
-        bottoms = [_read_blob(message, name, shapes) for name in message.bottom]
-        layer = _shaped(message, bottoms, given)
-        for top, shape in zip(layer.tops, layer.top_shapes, strict=True):
-            if top in shapes and top not in layer.bottoms:
-                raise NetError(
-                    f"top {top!r} is already made by an earlier layer; only a layer that reads a"
-                    " blob may write it again",
-                    layer.name,
-                )
-            shapes[top] = shape
-        found = tuple(_owner(layer, index, owners) for index in range(len(layer.param_shapes)))
-        for index, (shape, owner) in enumerate(zip(layer.param_shapes, found, strict=True)):
-            _check_shared(layer, index, shape, owner, param_shapes.setdefault(owner, shape))
-        yield Layer(**{**vars(layer), "owners": found})
-
-
-def _read_blob(message: Any, name: str, shapes: Mapping[str, Shape | None]) -> Shape | None:
-    if name not in shapes:
-        raise NetError(
-            f"bottom {name!r} is not made by any earlier layer.{did_you_mean(name, shapes)}",
-            message.name,
-        )
-    return shapes[name]
-
-
-def _shaped(message: Any, bottoms: list[Shape | None], given: Mapping[str, Shape]) -> Layer:
-    kind = lookup(message.type)
-    if kind is not None and kind.is_source and message.bottom:
-        kind = None if message.type == "Python" else kind
-    if kind is None:
-        tops = tuple(given.get(top) for top in message.top)
-        return Layer(message, None, tuple(bottoms), tops, (), ())
-    kind.check_counts(message)
-    if kind.is_source:
-        return Layer(message, kind, (), tuple(source_shapes(kind, message, given)), (), ())
-    known = [shape for shape in bottoms if shape is not None]
-    if len(known) < len(bottoms):
-        return Layer(message, kind, tuple(bottoms), (None,) * len(message.top), (), ())
-    tops = tuple(kind.tops(message, known))
-    return Layer(message, kind, tuple(known), tops, tuple(kind.params(message, known)), ())
-
-
-def _owner(layer: Layer, index: int, owners: dict[str, tuple[str, int]]) -> tuple[str, int]:
-    specs = layer.definition.param
-    name = specs[index].name if index < len(specs) else ""
-    return owners.setdefault(name, (layer.name, index)) if name else (layer.name, index)
-
-
-def _check_shared(
-    layer: Layer, index: int, shape: Shape, owner: tuple[str, int], wanted: Shape
-) -> None:
-    if shape == wanted:
-        return
-    permissive = layer.definition.param[index].share_mode == 1
-    if not permissive or count(shape) != count(wanted):
-        raise ShapeError(
-            f"param {index} is shared with layer {owner[0]!r} and must have its shape {wanted};"
-            f" it has {shape}",
-            layer.name,
-        )
