@@ -155,9 +155,7 @@ def googlenet() -> NetParameter:
             net.top = bottom
             net.rectified(f"{prefix}_{kernel}x{kernel}_reduce", reduce, 1)
             pad = kernel // 2
-            parts.append(
-                net.rectified(f"{prefix}_{kernel}x{kernel}", outputs, kernel, pad=pad)
-            )
+            parts.append(net.rectified(f"{prefix}_{kernel}x{kernel}", outputs, kernel, pad=pad))
         net.top = bottom
         net.pool(f"{prefix}_pool", 3, 1, pad=1)
         parts.append(net.rectified(f"{prefix}_projection", projection, 1))
@@ -173,15 +171,17 @@ def resnet50() -> NetParameter:
     """ResNet-50 (He et al. 2015), with the strides in the first convolution of a block."""
     net = Definition("ResNet-50", 224)
 
-    def branch(name: str, outputs: int, kernel: int, stride: int = 1, relu: bool = True) -> str:
-        net.convolution(name, outputs, kernel, stride, pad=kernel // 2, bias=False)
+    def branch(
+        name: str, outputs: int, kernel: int, stride: int = 1, relu: bool = True, bias: bool = False
+    ) -> str:
+        net.convolution(name, outputs, kernel, stride, pad=kernel // 2, bias=bias)
         net.add(f"bn_{name}", "BatchNorm", in_place=True)
         net.add(f"scale_{name}", "Scale", in_place=True).scale_param.bias_term = True
         if relu:
             net.add(f"relu_{name}", "ReLU", in_place=True)
         return net.top
 
-    branch("conv1", 64, 7, stride=2)
+    branch("conv1", 64, 7, stride=2, bias=True)
     net.pool("pool1", 3, 2)
     for stage, (blocks, width) in enumerate(((3, 64), (4, 128), (6, 256), (3, 512)), 2):
         for block in range(blocks):
@@ -222,7 +222,10 @@ def network(definition: NetParameter) -> Net:
             mean, variance = random.normal(0, 0.1, shapes[0]), random.uniform(0.5, 1.5, shapes[1])
             params[layer.name] = [mean, variance, np.ones(1)]
         elif layer.type == "Scale":
-            params[layer.name] = [random.uniform(0.3, 0.8, shapes[0]), random.normal(0, 0.1, shapes[1])]
+            params[layer.name] = [
+                random.uniform(0.3, 0.8, shapes[0]),
+                random.normal(0, 0.1, shapes[1]),
+            ]
         elif len(shapes) == 2:
             params[layer.name] = [net.params[layer.name][0], random.normal(0, 0.1, shapes[1])]
     return net.with_params(

@@ -16,10 +16,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-__all__ = ["ENVIRONMENT", "ROOT", "Peer", "memory", "paired_ratio", "reset_peak_memory"]
+__all__ = ["Peer", "memory", "paired_ratio", "reset_peak_memory", "run_fresh"]
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def run_fresh(module: str, *arguments: str) -> Any:
+    """What a new process of a benchmark prints, after it has ended."""
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=ENVIRONMENT
+    )
+    return json.loads(done.stdout)
 
 
 class Peer:

@@ -1,0 +1,118 @@
+"""Forward passes: zoo, OpenCV's dnn module and ONNX Runtime on the same network and input.
+
+Each runs in a process of its own that is kept alive, and all are asked in turn. A call goes from a
+float32 array in Caffe's order, (N, C, H, W), to a numpy array of the output: for zoo that is what
+`zoo.run` does, with both turns between Caffe's order and channels last. Every way uses as many
+threads as it chooses by itself. Before a time is taken the three must give the same output.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.networks import NETWORKS, network, write
+from benchmarks.processes import Peer, paired_ratio
+from benchmarks.ways import WAYS
+
+__all__ = ["random_input", "rows"]
+
+# batch: rounds, calls in a round
+BATCHES = {1: (12, 10), 32: (8, 2)}
+TOLERANCE = 1e-3
+
+
+def random_input(batch: int, size: int) -> np.ndarray:
+    """The same pictures for all."""
+    return np.random.default_rng(0).standard_normal((batch, 3, size, size), np.float32)
+
+
+def difference(output: np.ndarray, reference: np.ndarray) -> float:
+    """The largest difference, relative to the largest value."""
+    return float(
+        np.abs(output.reshape(reference.shape) - reference).max() / np.abs(reference).max()
+    )
+
+
+def serve(way: str, folder: Path, size: int) -> None:
+    """Answer questions: the output once for {"batch", "save"}, times for {"batch", "calls"}."""
+    forward = WAYS[way](folder)
+    inputs = {batch: random_input(batch, size) for batch in BATCHES}
+    print(json.dumps("ready"), flush=True)
+    for line in sys.stdin:
+        question = json.loads(line)
+        array = inputs[question["batch"]]
+        answer: Any = []
+        if "save" in question:
+            np.save(question["save"], forward(array))
+        for _ in range(question.get("calls", 0)):
+            started = time.perf_counter()
+            forward(array)
+            answer.append(1000 * (time.perf_counter() - started))
+        print(json.dumps(answer), flush=True)
+
+
+def rows(names: Sequence[str] = tuple(NETWORKS)) -> list[dict[str, Any]]:
+    """Measure the named networks.
+
+    Returns
+    -------
+    One row a network and batch: ``network``, ``batch``; for each way ``WAY_median_ms`` and
+    ``WAY_min_ms``; ``opencv_ratio`` and ``onnx_runtime_ratio``, the time of zoo relative to theirs;
+    ``difference``, the largest of zoo's output from theirs.
+
+    Raises
+    ------
+    RuntimeError
+        When the outputs are not the same.
+    """
+    found = []
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+            net = network(NETWORKS[name]())
+            write(net, Path(folder))
+            size = (net.inputs["data"] or ())[2]
+            peers = {
+                way: stack.enter_context(Peer("benchmarks.forward", way, folder, str(size)))
+                for way in WAYS
+            }
+            for batch in BATCHES:
+                found.append(_row(name, batch, peers, Path(folder)))
+    return found
+
+
+def _row(name: str, batch: int, peers: dict[str, Peer], folder: Path) -> dict[str, Any]:
+    outputs = {}
+    for way, peer in peers.items():
+        peer.ask(batch=batch, save=str(folder / way), calls=2)
+        outputs[way] = np.load(folder / f"{way}.npy")
+    apart = max(difference(outputs["zoo"], outputs[way]) for way in WAYS)
+    if apart > TOLERANCE:
+        raise RuntimeError(f"{name}, batch {batch}: the outputs differ by {apart:.1e}")
+    rounds, calls = BATCHES[batch]
+    times: dict[str, list[list[float]]] = {way: [] for way in WAYS}
+    for _ in range(rounds):
+        for way, peer in peers.items():
+            # Threads of the one before may still spin for a moment.
+            time.sleep(0.05)
+            # The first call wakes the process up.
+            times[way].append(peer.ask(batch=batch, calls=calls + 1)[1:])
+    row: dict[str, Any] = {"network": name, "batch": batch, "difference": apart}
+    for way in WAYS:
+        every = [each for one in times[way] for each in one]
+        row |= {f"{way}_median_ms": statistics.median(every), f"{way}_min_ms": min(every)}
+        row[f"{way}_ratio"] = paired_ratio(times["zoo"], times[way])
+    return row
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
