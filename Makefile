@@ -3,7 +3,6 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-BENCH_READY := $(VENV)/.bench-ready
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
@@ -33,7 +32,7 @@ wheel: $(READY)
 	@rm -rf dist
 	$(BIN)/python -m build --wheel --outdir dist .
 
-bench: $(BENCH_READY)
+bench: $(READY)
 	$(BIN)/python -m benchmarks.run
 
 # The generated module must load with the oldest protobuf that pyproject.toml allows.
@@ -45,7 +44,7 @@ schema:
 # constraints.txt names the versions that a set-up uses; this takes the newest that fit.
 lock:
 	$(PYTHON) -m venv build/lock
-	build/lock/bin/pip install -q '.[dev,bench]'
+	build/lock/bin/pip install -q '.[dev]'
 	build/lock/bin/pip freeze --exclude model-zoo-kit > constraints.txt
 
 $(READY): pyproject.toml constraints.txt
@@ -55,10 +54,6 @@ $(READY): pyproject.toml constraints.txt
 	@echo "setting up $(VENV) (once; TensorFlow is large)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@touch $@
-
-$(BENCH_READY): $(READY)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
 	@touch $@
 
 clean:
