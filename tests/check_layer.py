@@ -5,7 +5,7 @@ import numpy as np
 from google.protobuf import text_format
 
 from zoo.caffe.schema.caffe_pb2 import LayerParameter
-from zoo.layers.kind import lookup
+from zoo.layers.kind import kind_name, lookup
 from zoo.layers.site import Blob, Site, to_caffe_order
 
 
@@ -16,7 +16,7 @@ def parse(text):
 def shapes_of(text, *bottoms):
     """Shapes of the tops for bottoms of these shapes, after the checks that a Net makes."""
     layer = parse(text)
-    kind = lookup(layer.type)
+    kind = lookup(kind_name(layer))
     kind.check_counts(layer)
     return kind.tops(layer, list(bottoms))
 
@@ -39,7 +39,7 @@ def run_layer(text, *bottoms, batch=7, params=(), training=False):
 
 
 def _run(layer, arrays, batch, params, training, channels_last, free):
-    kind = lookup(layer.type)
+    kind = lookup(kind_name(layer))
     kind.check_counts(layer)
     shapes = [array.shape if batch is None else (batch, *array.shape[1:]) for array in arrays]
     blobs = [_input(shape, channels_last, free) for shape in shapes]

@@ -20,3 +20,17 @@ def own_zoo_home(tmp_path_factory, monkeypatch):
     home = tmp_path_factory.mktemp("zoo-home")
     monkeypatch.setenv("ZOO_HOME", str(home))
     return home
+
+
+@pytest.fixture
+def kinds_restored():
+    """Forget, after the test, the kinds of layer that it registers and the plugins it loads."""
+    from zoo.layers import kind, plugins
+
+    kind.known_types()
+    before = dict(kind._KINDS)
+    yield
+    kind._KINDS.clear()
+    kind._KINDS.update(before)
+    plugins._load_file.cache_clear()
+    plugins.load_entry_points.cache_clear()

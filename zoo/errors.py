@@ -117,8 +117,20 @@ class UnsupportedLayersError(NetError):
             f"{len(kinds)} kind(s) of layer are not supported, so nothing was built:\n"
             + "\n".join(lines)
             + "\nTo go on: cut the network before the first of them by asking for an earlier blob,"
-            " or add the kind with @zoo.layer (see CONTRIBUTING.md, 'Adding a layer')."
+            " or add the kind with @zoo.layer in a file of your own and name that with --plugin"
+            " (docs/plugins.md)." + _python_hint(kinds)
         )
+
+
+def _python_hint(kinds: Iterable[str]) -> str:
+    """What to do about Python layers, if there are any among the kinds."""
+    python = [kind for kind in kinds if kind.startswith("Python:")]
+    if not python:
+        return ""
+    return (
+        " The code of a Python layer is never executed; a kind with"
+        f' @zoo.layer("{python[0]}") takes its place.'
+    )
 
 
 class WeightsError(UsageError):

@@ -39,7 +39,7 @@ def read(tmp_path):
         (b'name: "LeNet"\nlayer {\n  name: "data"\n}\n', "prototxt.*Give the .caffemodel here"),
         (b'# solver\nnet: "train.prototxt"\nbase_lr: 0.01\n', "text of a solver"),
         (b'{"error": "not found"}', "text file"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5 snapshots are not read yet"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5 file of a layout that Caffe does not write"),
         (b"PK\x03\x04" + bytes(100), "zip archive"),
         (b"\x1f\x8b\x08\x00" + bytes(100), "gzip archive"),
         (bytes(10_000), "zeros"),
@@ -62,11 +62,6 @@ def test_solverstate_and_mean_image_are_named(shared):
     for name in ("snap_SGD_iter_5.solverstate", "mean.binaryproto"):
         with pytest.raises(ParseError, match="solver state or a mean image"):
             read_weights(shared / "golden" / "formats" / name)
-
-
-def test_hdf5_snapshot_is_named(shared):
-    with pytest.raises(ParseError, match="HDF5"):
-        read_weights(shared / "golden" / "formats" / "snap_SGD_iter_5.caffemodel.h5")
 
 
 def test_message_without_layers_is_refused(read):

@@ -46,13 +46,13 @@ def test_broken_text_is_a_parse_error_with_a_line(text):
 def test_the_params_of_an_unknown_kind_are_passed_over():
     text = """layer { name: "data" type: "Input" top: "data" }
 layer {
-  name: "perm" type: "Permute" bottom: "data" top: "perm"
-  permute_param { order: 0 order: 2 nested { deep: "}" } }  # a comment with }
+  name: "warp" type: "FlowWarp" bottom: "data" top: "warp"
+  flow_warp_param { order: 0 order: 2 nested { deep: "}" } }  # a comment with }
   mystery_param: { a: 1 }
 }"""
     net = parse_definition(text, known_types=known_types())
-    assert [layer.type for layer in net.layer] == ["Input", "Permute"]
-    assert list(net.layer[1].top) == ["perm"]
+    assert [layer.type for layer in net.layer] == ["Input", "FlowWarp"]
+    assert list(net.layer[1].top) == ["warp"]
 
 
 def test_a_misspelt_param_of_a_known_kind_is_not_passed_over():
@@ -62,8 +62,8 @@ def test_a_misspelt_param_of_a_known_kind_is_not_passed_over():
 
 
 def test_a_param_field_outside_of_any_layer_is_not_passed_over():
-    with pytest.raises(ParseError, match="no field 'permute_param'"):
-        parse_definition("permute_param { order: 0 }", known_types=known_types())
+    with pytest.raises(ParseError, match="no field 'flow_warp_param'"):
+        parse_definition("flow_warp_param { order: 0 }", known_types=known_types())
 
 
 def test_a_web_page_is_called_one():

@@ -281,3 +281,16 @@ def test_batch_norm_with_stopped_rates_is_not_reported():
     stopped = "param { lr_mult: 0 decay_mult: 0 } " * 3
     before = parse(f'layer {{ name: "bn" type: "BatchNorm" {stopped} }}')
     assert upgrade(before) == (before, [])
+
+
+def test_the_ceil_mode_of_forks_becomes_round_mode():
+    before = parse(
+        'layer { name: "a" type: "Pooling" pooling_param { kernel_size: 3 ceil_mode: false } }'
+        'layer { name: "b" type: "Pooling" pooling_param { kernel_size: 3 ceil_mode: true } }'
+        'layer { name: "c" type: "Pooling" pooling_param { kernel_size: 3 } }'
+    )
+    after, notes = upgrade(before)
+    params = [layer.pooling_param for layer in after.layer]
+    assert [param.RoundMode.Name(param.round_mode) for param in params] == ["FLOOR", "CEIL", "CEIL"]
+    assert not any(param.HasField("ceil_mode") for param in params)
+    assert notes == ["ceil_mode of 2 Pooling layer(s) became round_mode."]

@@ -16,7 +16,7 @@ from zoo.caffe.schema.caffe_pb2 import BlobProto, BlobShape
 from zoo.caffe.wire import LENGTH, VARINT, Wire
 from zoo.errors import WeightsError
 
-__all__ = ["read_blob"]
+__all__ = ["checked_shape", "read_blob"]
 
 _DATA = BlobProto.DATA_FIELD_NUMBER
 _DOUBLE_DATA = BlobProto.DOUBLE_DATA_FIELD_NUMBER
@@ -64,7 +64,7 @@ def read_blob(wire: Wire, start: int, stop: int) -> NDArray[np.float32]:
         dims = [legacy.get(number, 0) for number in _LEGACY_SHAPE]
     elif not dims and not flat.size:
         return flat  # a blob that never had a shape; Caffe writes it as an empty message
-    return flat.reshape(_checked_shape(dims, flat.size))
+    return flat.reshape(checked_shape(dims, flat.size))
 
 
 def _dims(wire: Wire, start: int, stop: int) -> list[int]:
@@ -96,8 +96,18 @@ def _join(parts: list[NDArray[Any]]) -> NDArray[np.float32]:
     return joined
 
 
-def _checked_shape(dims: list[int], count: int) -> tuple[int, ...]:
-    """The shape, if Caffe could have it and it has room for exactly ``count`` values."""
+def checked_shape(dims: list[int], count: int) -> tuple[int, ...]:
+    """The shape, if Caffe could have it and it has room for exactly ``count`` values.
+
+    Raises
+    ------
+    WeightsError
+
+    Examples
+    --------
+    >>> checked_shape([2, 3], 6)
+    (2, 3)
+    """
     shape = tuple(dims)
     if len(shape) > _MOST_AXES:
         raise WeightsError(f"a shape of {len(shape)} axes; Caffe has at most {_MOST_AXES}")

@@ -16,8 +16,8 @@ from zoo.errors import NetError
 
 __all__ = ["is_data_source", "preprocessing", "top_shape"]
 
-_SOURCES = ("Data", "ImageData", "HDF5Data", "WindowData", "MemoryData", "DummyData", "Python")
-_PICTURE_SOURCES = ("Data", "ImageData", "WindowData", "MemoryData")
+_PICTURE_SOURCES = ("Data", "ImageData", "WindowData", "MemoryData", "AnnotatedData")
+_SOURCES = (*_PICTURE_SOURCES, "HDF5Data", "DummyData", "Python")
 
 # Crops of this size were cut from pictures of 256 x 256 in Caffe's ImageNet recipe. Smaller ones
 # come from small pictures (28 of 32 for CIFAR), about which a definition says nothing.
@@ -117,15 +117,18 @@ def _size(layer: LayerParameter) -> list[int] | None:
     if layer.type == "MemoryData":
         memory = layer.memory_data_param
         return [memory.height, memory.width] if memory.height and memory.width else None
-    crop = layer.transform_param.crop_size
-    if layer.type in _PICTURE_SOURCES and crop:
-        return [crop, crop]
+    transform = layer.transform_param
+    crop = [transform.crop_h or transform.crop_size, transform.crop_w or transform.crop_size]
+    if layer.type in _PICTURE_SOURCES and all(crop):
+        return crop
     return _warp(layer)
 
 
 def _warp(layer: LayerParameter) -> list[int] | None:
-    """What an ImageData layer resizes its pictures to."""
-    images = layer.image_data_param
+    """What an ImageData layer, or SSD's transformer, resizes its pictures to."""
+    images, resize = layer.image_data_param, layer.transform_param.resize_param
+    if resize.height and resize.width and resize.resize_mode == resize.WARP:
+        return [resize.height, resize.width]
     if layer.type == "ImageData" and images.new_height and images.new_width:
         return [images.new_height, images.new_width]
     return None
@@ -136,7 +139,7 @@ def _resize(layer: LayerParameter) -> tuple[list[int] | None, list[str]]:
     crop = layer.transform_param.crop_size
     if _warp(layer) is not None:
         return _warp(layer), []
-    if layer.type not in ("Data", "ImageData") or not crop:
+    if layer.type not in ("Data", "ImageData", "AnnotatedData") or not crop:
         return None, []
     if layer.type == "Data" and crop in _IMAGENET_CROPS:
         return [256, 256], [

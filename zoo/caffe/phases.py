@@ -7,6 +7,7 @@ unless any of them is met; a rule is met if everything that it says holds.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from zoo.caffe.message_copy import copy_without
@@ -19,7 +20,7 @@ from zoo.caffe.schema.caffe_pb2 import (
 )
 from zoo.errors import NetError, UsageError
 
-__all__ = ["filter_net"]
+__all__ = ["filter_net", "layers_of_state"]
 
 _PHASES = {"TRAIN": Phase.TRAIN, "TEST": Phase.TEST}
 
@@ -69,10 +70,21 @@ def filter_net(
             f"the net has {len(net.layers)} `layers` in an old format; upgrade() it before"
             " choosing a phase."
         )
-    state = _state(net, phase, level, stages)
+    belong = layers_of_state(net, phase, level, stages)
     filtered = copy_without(net, "layer")
-    filtered.layer.extend(layer for layer in net.layer if _belongs(layer, state))
+    filtered.layer.extend(itertools.compress(net.layer, belong))
     return filtered
+
+
+def layers_of_state(
+    net: NetParameter,
+    phase: str | None = "TEST",
+    level: int | None = None,
+    stages: Iterable[str] = (),
+) -> list[bool]:
+    """For each layer whether the net has it in a state, see `filter_net`."""
+    state = _state(net, phase, level, stages)
+    return [_belongs(layer, state) for layer in net.layer]
 
 
 def _state(

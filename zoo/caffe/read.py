@@ -1,21 +1,24 @@
 """Reading network definitions: prototxt text, or the definition inside a binary file.
 
 The format is protobuf's text format of ``NetParameter``. What is wrong is said with file, line and
-column. A field `*_param` that the schema does not have is a mistake in a layer of a known kind, and
-passed over in a layer of an unknown kind: that layer is reported later, together with all others
-that zoo cannot compute.
+column. A field `*_param` that the schema does not have is a mistake in a layer of a known kind,
+unless the kind declares it, and kept as text in a layer of an unknown kind: that layer is reported
+later, together with all others that zoo cannot compute. Parameters of a fork's layer are read
+from text only, see `zoo.caffe.dialect`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
+from zoo.caffe.dialect import keep_to_caffe
+from zoo.caffe.foreign import kept
 from zoo.caffe.schema.caffe_pb2 import NetParameter
 from zoo.errors import ParseError, UsageError, did_you_mean
 
@@ -23,11 +26,15 @@ __all__ = ["parse_definition", "read_definition"]
 
 _UNKNOWN_FIELD = re.compile(r'Message type "zoo\.caffe\.(\w+)" has no field named "(\w+)"')
 _ENUM = re.compile(r'Enum type "zoo\.caffe\.([\w.]+)" has no value named "?([^".]+)"?')
+KnownTypes = Mapping[str, str | None]
+"""Types of layer that have a kind, each with the field that only it has, or None."""
+
+_NONE: KnownTypes = {}
 _TOKEN = re.compile(r'#[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|[{}<>]')
 _LAYER_TYPE = re.compile(r'\btype\s*:\s*["\'](\w+)["\']')
 
 
-def read_definition(path: str | Path, known_types: Container[str] = ()) -> NetParameter:
+def read_definition(path: str | Path, known_types: KnownTypes = _NONE) -> NetParameter:
     """The definition in a file, text (.prototxt) or binary, as it is written there.
 
     Raises
@@ -54,7 +61,7 @@ def read_definition(path: str | Path, known_types: Container[str] = ()) -> NetPa
 
 
 def parse_definition(
-    text: str, path: str | Path = "<string>", known_types: Container[str] = ()
+    text: str, path: str | Path = "<string>", known_types: KnownTypes = _NONE
 ) -> NetParameter:
     """A network definition from text.
 
@@ -71,9 +78,9 @@ def parse_definition(
         except text_format.ParseError as error:
             unknown = _UNKNOWN_FIELD.search(str(error))
             if unknown and unknown[1] == "LayerParameter" and unknown[2].endswith("_param"):
-                shorter = _without_foreign_field(text, error, known_types)
-                if shorter is not None:
-                    text = shorter
+                changed = _with_field_kept(text, unknown[2], error, known_types)
+                if changed is not None:
+                    text = changed
                     continue
             raise ParseError(_explain(error), path, error.GetLine(), error.GetColumn()) from None
 
@@ -109,21 +116,32 @@ def _file() -> Any:
     return NetParameter.DESCRIPTOR.file
 
 
-def _without_foreign_field(
-    text: str, error: text_format.ParseError, known_types: Container[str]
+def _with_field_kept(
+    text: str, name: str, error: text_format.ParseError, known_types: KnownTypes
 ) -> str | None:
-    """The text with the field at the error blanked out, if its layer is of an unknown kind."""
+    """The text with the field at the error put away, if its layer may have such a field."""
     position = _position(text, error.GetLine() or 1, error.GetColumn() or 1)
     blocks = _blocks(text)
     field = next(((start, end) for start, end in blocks if start >= position), None)
     layer = next(((start, end) for start, end in blocks if start < position < end), None)
     if field is None or layer is None or text[position : field[0]].count("\n") > 1:
         return None
-    type_name = _LAYER_TYPE.search(text, *layer)
-    if type_name is None or type_name[1] in known_types:
+    type_name = _type_of(text, layer, blocks)
+    if type_name is None or known_types.get(type_name, name) != name:
         return None
-    blank = re.sub(r"[^\n]", " ", text[position : field[1]])
-    return text[:position] + blank + text[field[1] :]
+    between = "\n" * text[position : field[0]].count("\n")
+    return (
+        text[:position] + between + kept(name, text[field[0] + 1 : field[1] - 1]) + text[field[1] :]
+    )
+
+
+def _type_of(text: str, layer: tuple[int, int], blocks: list[tuple[int, int]]) -> str | None:
+    """The type that a layer's block states, not one that a message inside it states."""
+    inside = [block for block in blocks if layer[0] < block[0] < layer[1]]
+    for found in _LAYER_TYPE.finditer(text, *layer):
+        if not any(start < found.start() < end for start, end in inside):
+            return found[1]
+    return None
 
 
 def _position(text: str, line: int, column: int) -> int:
@@ -156,4 +174,5 @@ def _parse_binary(content: bytes, path: Path) -> NetParameter:
         old.ClearField("blobs")
         if old.HasField("layer"):
             old.layer.ClearField("blobs")
+    keep_to_caffe(net, path)
     return net

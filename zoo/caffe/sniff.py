@@ -1,23 +1,27 @@
-"""What a file is that was given as a caffemodel and is none, told from its first bytes.
+"""What a file is, told from its content and never from its name.
 
-Asked only after reading has failed: a caffemodel may begin with any of a few hundred byte pairs,
-some of them printable (``\\n`` and a letter is a network's name), so a guess beforehand could
-refuse a good file.
+`recognise` says which of Caffe's kinds of file one is, from its signature or from the fields that
+its message begins with. `describe` says what a file is that was given as a caffemodel and is none.
+It is asked only after reading has failed: a caffemodel may begin with any of a few hundred byte
+pairs, some of them printable (``\\n`` and a letter is a network's name), so a guess beforehand
+could refuse a good file.
 """
 
 from __future__ import annotations
 
+import mmap
 import re
+from enum import StrEnum
+from pathlib import Path
 
-__all__ = ["describe"]
+from zoo.caffe.hdf5_layout import HDF5_SIGNATURE, HDF5File
+from zoo.caffe.wire import LENGTH, VARINT, Wire
+from zoo.errors import ParseError
+
+__all__ = ["FileKind", "check_kind", "describe", "recognise"]
 
 _FETCH_AGAIN = "Look at the address that it came from, and fetch the file itself."
 _SIGNATURES = (
-    (
-        b"\x89HDF\r\n\x1a\n",
-        "this is an HDF5 file. HDF5 snapshots are not read yet: in Caffe, write the weights with"
-        " `snapshot_format: BINARYPROTO`.",
-    ),
     (
         b"version https://git-lfs",
         "this is a Git LFS pointer, not the file that it stands for. Run `git lfs pull`.",
@@ -66,3 +70,82 @@ def describe(head: bytes) -> str | None:
             " and the prototxt as the network."
         )
     return f"this is a text file, not a caffemodel. {_FETCH_AGAIN}"
+
+
+class FileKind(StrEnum):
+    """The kinds of file that Caffe and its Python binding have, as a sentence names them."""
+
+    DEFINITION = "the text of a network (.prototxt)"
+    WEIGHTS = "weights (.caffemodel, .caffemodel.h5)"
+    SOLVER_STATE = "a solver state (.solverstate, .solverstate.h5)"
+    MEAN = "a mean file (.binaryproto, .npy)"
+    UNKNOWN = "a file of another kind"
+
+
+def recognise(content: bytes | mmap.mmap, path: Path) -> FileKind:
+    """Which kind of Caffe's a file is of.
+
+    Parameters
+    ----------
+    content : the file's bytes, or its map.
+    path : the file's name for error messages.
+
+    >>> recognise(b'name: "LeNet"', Path("lenet"))
+    <FileKind.DEFINITION: 'the text of a network (.prototxt)'>
+    """
+    if content[: len(HDF5_SIGNATURE)] == HDF5_SIGNATURE:
+        return _hdf5_kind(HDF5File(content, path))
+    if content[:6] == b"\x93NUMPY":
+        return FileKind.MEAN
+    head = content[:4096]
+    if not _CONTROL.search(head):
+        text = head.decode("utf-8", "replace")
+        if not _HTML.match(head) and not _SOLVER.search(text) and _PROTOTXT.search(text):
+            return FileKind.DEFINITION
+    return _message_kind(Wire(content, path))
+
+
+def check_kind(content: bytes | mmap.mmap, path: Path, expected: FileKind) -> None:
+    """Refuse a file of another kind than the expected one; one of no known kind may pass.
+
+    Raises
+    ------
+    ParseError : says what it is instead.
+    """
+    found = recognise(content, path)
+    if found not in (expected, FileKind.UNKNOWN):
+        raise ParseError(f"this is {found}; expected {expected}", path)
+
+
+def _hdf5_kind(file: HDF5File) -> FileKind:
+    try:
+        found = file.links(file.root) or {}
+        if "history" in found:
+            return FileKind.SOLVER_STATE
+        has_layers = "data" in found and file.links(found["data"]) is not None
+    except ParseError:
+        return FileKind.UNKNOWN
+    return FileKind.WEIGHTS if has_layers else FileKind.UNKNOWN
+
+
+def _message_kind(wire: Wire) -> FileKind:
+    """The message whose fields these can be: field 1 of a network is a name, field 2 of a mean a
+    number; a solver state has a number and then a name."""
+    try:
+        counted = False
+        for number, kind, _, _ in wire.fields(0, wire.size):
+            if number == 1:
+                counted = kind == VARINT
+                if not counted:
+                    return FileKind.WEIGHTS
+            elif number in (2, 3) and kind == LENGTH:
+                return FileKind.SOLVER_STATE if counted else FileKind.WEIGHTS
+            elif number in (2, 3, 5, 7, 8):
+                return FileKind.MEAN
+            elif number == 4 and counted:
+                return FileKind.SOLVER_STATE
+            elif number == 100:
+                return FileKind.WEIGHTS
+    except ParseError:
+        return FileKind.UNKNOWN
+    return FileKind.SOLVER_STATE if counted else FileKind.UNKNOWN

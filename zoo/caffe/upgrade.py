@@ -2,8 +2,9 @@
 
 `upgrade` runs small passes over the message, each named after its effect, in the order of Caffe's
 UpgradeNetAsNeeded (src/caffe/util/upgrade_proto.cpp): V0 to V1, the transformation fields of data
-layers, V1 to the current format, `input` fields, batch-norm params. A pass returns the message it
-was given when it has nothing to do, and never changes it; weights in the message come along.
+layers, V1 to the current format, `input` fields, batch-norm params; one for what forks wrote
+otherwise comes last. A pass returns the message it was given when it has nothing to do, and never
+changes it; weights in the message come along.
 """
 
 from __future__ import annotations
@@ -117,6 +118,7 @@ def upgrade(net: NetParameter) -> tuple[NetParameter, list[str]]:
         v1_layers_to_current,
         inputs_to_input_layer,
         stop_batch_norm_learning,
+        round_as_forks_say,
     )
     result, notes = net, []
     for one_pass in passes:
@@ -158,7 +160,13 @@ def v1_layers_to_current(net: NetParameter) -> tuple[NetParameter, list[str]]:
     upgraded = copy_without(net, "layers")
     for layer in net.layers:
         _rewrite_v1(layer, upgraded.layer.add())
-    return upgraded, [f"{len(net.layers)} V1 layer(s) were rewritten in the current format."]
+    notes = [f"{len(net.layers)} V1 layer(s) were rewritten in the current format."]
+    notes += [
+        f"{old} of {count} V1 layer(s) became {new} of their param."
+        for old, new in _PARAM_SPEC_FIELDS.items()
+        if (count := sum(bool(getattr(layer, old)) for layer in net.layers))
+    ]
+    return upgraded, notes
 
 
 def _rewrite_v1(old: V1LayerParameter, new: LayerParameter) -> None:
@@ -250,3 +258,17 @@ def stop_batch_norm_learning(net: NetParameter) -> tuple[NetParameter, list[str]
         "lr_mult and decay_mult of BatchNorm statistics were set to 0 in"
         f" {', '.join(repr(name) for name in names[:3])}{more}."
     ]
+
+
+def round_as_forks_say(net: NetParameter) -> tuple[NetParameter, list[str]]:
+    """Write `ceil_mode`, which forks had before Caffe had `round_mode`, as that."""
+    names = [layer.name for layer in net.layer if layer.pooling_param.HasField("ceil_mode")]
+    if not names:
+        return net, []
+    rounded = copy_without(net)
+    for layer in rounded.layer:
+        pooling = layer.pooling_param
+        if pooling.HasField("ceil_mode"):
+            pooling.round_mode = pooling.CEIL if pooling.ceil_mode else pooling.FLOOR
+            pooling.ClearField("ceil_mode")
+    return rounded, [f"ceil_mode of {len(names)} Pooling layer(s) became round_mode."]

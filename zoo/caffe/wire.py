@@ -152,7 +152,7 @@ class Wire:
     def error(self, at: int, message: str) -> ParseError:
         """A ParseError that names the byte."""
         return ParseError(
-            f"byte {at}: {message}. The file is damaged or is not a caffemodel.", self.path
+            f"byte {at}: {message}. The file is damaged, or of another kind.", self.path
         )
 
     def _varint(self, at: int, stop: int, field: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
-__all__ = ["Deconvolution"]
+__all__ = ["Deconvolution", "with_zeros_between"]
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -67,7 +67,7 @@ class Deconvolution(keras.layers.Layer):
     def _zero_inserted(self, inputs: Any) -> Any:
         axes = len(self.kernel_size)
         for axis, stride in enumerate(self.strides, start=1):
-            inputs = _with_zeros_between(inputs, axis, stride)
+            inputs = with_zeros_between(inputs, axis, stride)
         around = [(extent - 1, extent - 1) for extent in self.extent]
         inputs = ops.pad(inputs, [(0, 0), *around, (0, 0)])
         return ops.conv(
@@ -112,7 +112,7 @@ class Deconvolution(keras.layers.Layer):
         }
 
 
-def _with_zeros_between(inputs: Any, axis: int, stride: int) -> Any:
+def with_zeros_between(inputs: Any, axis: int, stride: int) -> Any:
     """The tensor with stride - 1 zeros between its values along an axis."""
     if stride == 1:
         return inputs

@@ -21,6 +21,7 @@ __all__ = [
     "Eltwise",
     "Exp",
     "Log",
+    "PReLU",
     "Power",
     "SlopedReLU",
     "Swish",
@@ -134,7 +135,27 @@ class SlopedReLU(_Elementwise):
         self.slope = slope
 
     def call(self, inputs: Any) -> Any:
-        return ops.relu(inputs) - self.slope * ops.relu(-inputs)
+        return ops.where(inputs > 0, inputs, self.slope * inputs)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class PReLU(_Elementwise):
+    """y = x where positive, else alpha * x, with a learned alpha of the shape `slopes`.
+
+    Keras's own has no gradient at 0; Caffe's is alpha there.
+    """
+
+    settings = ("slopes",)
+
+    def __init__(self, slopes: Sequence[int], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.slopes = tuple(slopes)
+
+    def build(self, input_shape: Sizes) -> None:
+        self.alpha = self.add_weight(name="alpha", shape=self.slopes, initializer="zeros")
+
+    def call(self, inputs: Any) -> Any:
+        return ops.where(inputs > 0, inputs, self.alpha * inputs)
 
 
 @keras.saving.register_keras_serializable("zoo")

@@ -26,9 +26,13 @@ __all__ = [
     "ContrastiveLoss",
     "EuclideanLoss",
     "HingeLoss",
+    "Loss",
     "MultinomialLogisticLoss",
     "SigmoidCrossEntropyLoss",
     "SoftmaxWithLoss",
+    "classes_last",
+    "counted_labels",
+    "divisor_of",
 ]
 
 Sizes = tuple[int | None, ...]
@@ -37,7 +41,7 @@ SMALLEST_SOFTMAX = float(np.finfo(np.float32).tiny)
 SMALLEST_PROBABILITY = 1e-20
 
 
-class _Loss(keras.layers.Layer):
+class Loss(keras.layers.Layer):
     """A layer whose output is one number. `settings` name what it was made with."""
 
     settings: tuple[str, ...] = ()
@@ -54,7 +58,7 @@ class _Loss(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class SoftmaxWithLoss(_Loss):
+class SoftmaxWithLoss(Loss):
     """Mean of -log(softmax(scores)[label]) over the positions that count.
 
     Parameters
@@ -81,13 +85,13 @@ class SoftmaxWithLoss(_Loss):
 
     def call(self, inputs: Sequence[Any]) -> Any:
         scores, labels = inputs
-        logarithms = ops.log_softmax(_classes_last(scores, self.axis, self.channels_last), axis=-1)
-        labels, counts = _labels(labels, self.ignore_label)
+        logarithms = ops.log_softmax(classes_last(scores, self.axis, self.channels_last), axis=-1)
+        labels, counts = counted_labels(labels, self.ignore_label)
         picked = _at(logarithms, labels)
         # The floor shows in the number, not in the gradient, which is softmax minus one-hot.
         floor = ops.maximum(picked, math.log(SMALLEST_SOFTMAX))
         picked = picked + ops.stop_gradient(floor - picked)
-        divisor = _divisor(
+        divisor = divisor_of(
             self.normalization,
             outer=math.prod(ops.shape(scores)[: self.axis]),
             full=ops.shape(labels)[0],
@@ -97,7 +101,7 @@ class SoftmaxWithLoss(_Loss):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class SigmoidCrossEntropyLoss(_Loss):
+class SigmoidCrossEntropyLoss(Loss):
     """Sum of the cross entropies between sigmoid(scores) and targets from 0 to 1, divided.
 
     Parameters are those of `SoftmaxWithLoss`; BATCH_SIZE is the size of axis 0. A target counts as
@@ -114,9 +118,9 @@ class SigmoidCrossEntropyLoss(_Loss):
 
     def call(self, inputs: Sequence[Any]) -> Any:
         scores, targets = (ops.reshape(tensor, (-1,)) for tensor in inputs)
-        _, counts = _labels(targets, self.ignore_label)
+        _, counts = counted_labels(targets, self.ignore_label)
         terms = ops.binary_crossentropy(targets, scores, from_logits=True)
-        divisor = _divisor(
+        divisor = divisor_of(
             self.normalization,
             outer=ops.shape(inputs[0])[0],
             full=ops.shape(scores)[0],
@@ -126,7 +130,7 @@ class SigmoidCrossEntropyLoss(_Loss):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class EuclideanLoss(_Loss):
+class EuclideanLoss(Loss):
     """Sum of the squared differences of two blobs, divided by twice the batch."""
 
     def call(self, inputs: Sequence[Any]) -> Any:
@@ -135,7 +139,7 @@ class EuclideanLoss(_Loss):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class HingeLoss(_Loss):
+class HingeLoss(Loss):
     """Sum of max(0, 1 - score) of the label and max(0, 1 + score) of the others, over the batch.
 
     `norm` L2 squares each term.
@@ -149,14 +153,14 @@ class HingeLoss(_Loss):
 
     def call(self, inputs: Sequence[Any]) -> Any:
         scores = _rows(inputs[0])
-        labels, _ = _labels(inputs[1], None)
+        labels, _ = counted_labels(inputs[1], None)
         signs = 1.0 - 2.0 * ops.one_hot(labels, ops.shape(scores)[1], dtype=scores.dtype)
         terms = ops.relu(1.0 + signs * scores)
         return ops.sum(terms if self.norm == "L1" else ops.square(terms)) / _batch(scores)
 
 
 @keras.saving.register_keras_serializable("zoo")
-class ContrastiveLoss(_Loss):
+class ContrastiveLoss(Loss):
     """Half the mean of distance squared for similar pairs, max(0, margin - distance) squared else.
 
     `legacy` has max(0, margin - distance squared) for the pairs that are not similar.
@@ -179,17 +183,19 @@ class ContrastiveLoss(_Loss):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class MultinomialLogisticLoss(_Loss):
+class MultinomialLogisticLoss(Loss):
     """Mean of -log(probability of the label) over the batch."""
 
     def call(self, inputs: Sequence[Any]) -> Any:
-        labels, _ = _labels(inputs[1], None)
-        probability = ops.maximum(_at(_rows(inputs[0]), labels), SMALLEST_PROBABILITY)
-        return -ops.sum(ops.log(probability)) / _batch(inputs[0])
+        labels, _ = counted_labels(inputs[1], None)
+        picked = _at(_rows(inputs[0]), labels)
+        # Smaller probabilities count as the floor, but have its gradient.
+        floor = ops.stop_gradient(ops.maximum(picked, SMALLEST_PROBABILITY))
+        return -ops.sum(ops.log(floor + (picked - ops.stop_gradient(picked)))) / _batch(inputs[0])
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Accuracy(_Loss):
+class Accuracy(Loss):
     """Share of the positions whose label is among the `top_k` highest scores.
 
     A class whose score equals the label's counts as higher, as in Caffe: a network that gives all
@@ -213,8 +219,8 @@ class Accuracy(_Loss):
         self.ignore_label, self.per_class = ignore_label, per_class
 
     def call(self, inputs: Sequence[Any]) -> Any:
-        scores = ops.stop_gradient(_classes_last(inputs[0], self.axis, self.channels_last))
-        labels, counts = _labels(inputs[1], self.ignore_label)
+        scores = ops.stop_gradient(classes_last(inputs[0], self.axis, self.channels_last))
+        labels, counts = counted_labels(inputs[1], self.ignore_label)
         not_lower = scores >= ops.expand_dims(_at(scores, labels), 1)
         higher = ops.sum(ops.cast(not_lower, "int32"), axis=1) - 1
         right = ops.cast(higher < self.top_k, counts.dtype) * counts
@@ -231,7 +237,7 @@ class Accuracy(_Loss):
         return [(), (scores[-1 if self.channels_last else self.axis],)] if self.per_class else ()
 
 
-def _classes_last(scores: Any, axis: int, channels_last: bool) -> Any:
+def classes_last(scores: Any, axis: int, channels_last: bool) -> Any:
     """(positions, classes), the positions in Caffe's order."""
     if not channels_last:
         scores = ops.moveaxis(scores, axis, -1)
@@ -244,7 +250,7 @@ def _rows(blob: Any) -> Any:
     return ops.reshape(blob, (shape[0], math.prod(shape[1:])))
 
 
-def _labels(labels: Any, ignored: int | None) -> tuple[Any, Any]:
+def counted_labels(labels: Any, ignored: int | None) -> tuple[Any, Any]:
     """Labels as integers, (positions,), and 1 where they count, 0 where they are ignored.
 
     Ignored ones become 0, since theirs need not be the number of a class.
@@ -266,7 +272,7 @@ def _batch(blob: Any) -> Any:
     return ops.cast(ops.shape(blob)[0], "float32")
 
 
-def _divisor(normalization: str, outer: Any, full: Any, valid: Any) -> Any:
+def divisor_of(normalization: str, outer: Any, full: Any, valid: Any) -> Any:
     """What a sum of losses is divided by; never less than 1, so that a batch may ignore all."""
     sizes = {"FULL": full, "VALID": valid, "BATCH_SIZE": outer, "NONE": 1}
     return ops.maximum(ops.cast(sizes[normalization], "float32"), 1.0)

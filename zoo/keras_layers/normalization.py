@@ -1,4 +1,4 @@
-"""LRN, MVN, and scale and shift by a blob broadcast over the axes that it does not have."""
+"""LRN, MVN, BatchNorm, and scale and shift by a blob broadcast over the axes it does not have."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from typing import Any
 import keras
 from keras import ops
 
-__all__ = ["AddBroadcast", "Affine", "LocalResponseNormalization", "MeanVarianceNormalization"]
+__all__ = [
+    "AddBroadcast",
+    "Affine",
+    "CaffeBatchNorm",
+    "LocalResponseNormalization",
+    "MeanVarianceNormalization",
+]
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -65,7 +71,8 @@ class LocalResponseNormalization(keras.layers.Layer):
 class MeanVarianceNormalization(keras.layers.Layer):
     """(x - mean) / (sqrt(variance) + epsilon), for each picture and channel or for each picture.
 
-    `channel_axis` None means across channels.
+    `channel_axis` None means across channels. The gradient is Caffe's, which takes epsilon for a
+    part of the deviation, so that values which are all equal have one.
     """
 
     def __init__(
@@ -79,8 +86,18 @@ class MeanVarianceNormalization(keras.layers.Layer):
         centred = inputs - ops.mean(inputs, axis=axes, keepdims=True)
         if not self.variance:
             return centred
-        deviation = ops.sqrt(ops.mean(ops.square(centred), axis=axes, keepdims=True))
-        return centred / (deviation + self.epsilon)
+
+        def divided(centred: Any) -> Any:
+            deviation = ops.sqrt(ops.mean(ops.square(centred), axis=axes, keepdims=True))
+            outputs = centred / (deviation + self.epsilon)
+
+            def gradient(upstream: Any) -> Any:
+                along = ops.mean(outputs * upstream, axis=axes, keepdims=True)
+                return (upstream - outputs * along) / (deviation + self.epsilon)
+
+            return outputs, gradient
+
+        return ops.custom_gradient(divided)(centred)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
@@ -91,6 +108,85 @@ class MeanVarianceNormalization(keras.layers.Layer):
             "channel_axis": self.channel_axis,
             "variance": self.variance,
             "epsilon": self.epsilon,
+        }
+
+
+@keras.saving.register_keras_serializable("zoo")
+class CaffeBatchNorm(keras.layers.Layer):
+    """(x - mean) / sqrt(variance + epsilon), for each channel.
+
+    Weights are Caffe's blobs: running sums of means and of variances, and their factor. Mean and
+    variance are the sums divided by the factor, 0 where that is 0. In training those of the batch
+    are taken; the three blobs are multiplied by `fraction`, and the mean, the variance with
+    Bessel's correction, and 1 are added to them. A frozen layer takes the stored ones.
+
+    Parameters
+    ----------
+    axis : the channels; None takes all values for one channel.
+    statistics : "phase" as said; "stored" and "batch" take these in training and otherwise.
+    """
+
+    def __init__(
+        self,
+        axis: int | None,
+        epsilon: float,
+        fraction: float = 0.999,
+        statistics: str = "phase",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.axis, self.epsilon = axis, epsilon
+        self.fraction, self.statistics = fraction, statistics
+
+    def build(self, input_shape: Any) -> None:
+        channels = 1 if self.axis is None else input_shape[self.axis]
+        shapes = {"mean_sum": (channels,), "variance_sum": (channels,), "factor": (1,)}
+        self.mean_sum, self.variance_sum, self.factor = (
+            self.add_weight(name=name, shape=shape, initializer="zeros", trainable=False)
+            for name, shape in shapes.items()
+        )
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        inputs = ops.cast(inputs, "float32")
+        learns = bool(training) and self.trainable and self.statistics != "stored"
+        if learns or self.statistics == "batch":
+            others = [axis for axis in range(len(inputs.shape)) if axis != self.axis]
+            mean, variance = ops.moments(inputs, axes=others)
+            if learns:
+                sizes = ops.shape(inputs)
+                self._update(mean, variance, math.prod(sizes[axis] for axis in others))
+        else:
+            share = ops.divide_no_nan(1.0, self.factor)
+            mean, variance = self.mean_sum * share, self.variance_sum * share
+        if self.axis is None:
+            outputs = (inputs - mean) * ops.rsqrt(variance + self.epsilon)
+        else:
+            outputs = ops.batch_normalization(
+                inputs, mean, variance, axis=self.axis, epsilon=self.epsilon
+            )
+        return ops.cast(outputs, self.compute_dtype)
+
+    def _update(self, mean: Any, variance: Any, values: Any) -> None:
+        """Add the statistics of a batch with so many values a channel to the running sums."""
+        values = ops.cast(values, "float32")
+        unbiased = variance * values / ops.maximum(values - 1.0, 1.0)
+        for running, new in (
+            (self.mean_sum, ops.reshape(mean, (-1,))),
+            (self.variance_sum, ops.reshape(unbiased, (-1,))),
+            (self.factor, 1.0),
+        ):
+            running.assign(running * self.fraction + new)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "axis": self.axis,
+            "epsilon": self.epsilon,
+            "fraction": self.fraction,
+            "statistics": self.statistics,
         }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
-__all__ = ["CaffePooling2D"]
+__all__ = ["CaffePooling2D", "GlobalMaxPooling"]
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -36,16 +36,13 @@ class CaffePooling2D(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         sizes = ops.shape(inputs)[1:3]
-        windows = [self._windows(axis, size) for axis, size in enumerate(sizes)]
-        over = [
-            (windows[axis] - 1) * self.strides[axis] + self.pool_size[axis] - sizes[axis] - pad
-            for axis, pad in enumerate(self.pads)
-        ]
+        windows = [self.windows(axis, size) for axis, size in enumerate(sizes)]
+        over = self.over(sizes, windows)
         if self.mode == "max":
             return self._maximum(inputs, sizes, windows, over)
         return self._average(inputs, sizes, windows, over)
 
-    def _windows(self, axis: int, size: Any) -> Any:
+    def windows(self, axis: int, size: Any) -> Any:
         """How many windows there are along an axis; a number, or a tensor where size is one."""
         stride, pad = self.strides[axis], self.pads[axis]
         room = size + 2 * pad - self.pool_size[axis]
@@ -57,6 +54,17 @@ class CaffePooling2D(keras.layers.Layer):
         dropped = (windows - 1) * stride >= size + pad
         return windows - (int(dropped) if isinstance(dropped, bool) else ops.cast(dropped, "int32"))
 
+    def over(self, sizes: Any, windows: list[Any]) -> list[Any]:
+        """How far the last window reaches beyond the picture along each axis; negative if not."""
+        return [
+            (windows[axis] - 1) * self.strides[axis] + self.pool_size[axis] - sizes[axis] - pad
+            for axis, pad in enumerate(self.pads)
+        ]
+
+    def around(self, over: list[Any]) -> list[tuple[Any, Any]]:
+        """How much to pad each axis, so that every window is full."""
+        return [(0, 0), *zip(self.pads, map(_positive, over), strict=True), (0, 0)]
+
     def _maximum(self, inputs: Any, sizes: Any, windows: list[Any], over: list[Any]) -> Any:
         padding = "valid"
         if self._is_same(sizes, windows, over):
@@ -64,7 +72,7 @@ class CaffePooling2D(keras.layers.Layer):
         elif not _nothing(self.pads, over):
             # Values that never win, and never meet arithmetic.
             lowest = -float("inf")
-            inputs = ops.pad(inputs, self._around(over), constant_values=lowest)
+            inputs = ops.pad(inputs, self.around(over), constant_values=lowest)
         return ops.max_pool(inputs, self.pool_size, self.strides, padding, "channels_last")
 
     def _is_same(self, sizes: Any, windows: list[Any], over: list[Any]) -> bool:
@@ -80,7 +88,7 @@ class CaffePooling2D(keras.layers.Layer):
 
     def _average(self, inputs: Any, sizes: Any, windows: list[Any], over: list[Any]) -> Any:
         if not _nothing(self.pads, over):
-            inputs = ops.pad(inputs, self._around(over))
+            inputs = ops.pad(inputs, self.around(over))
         pooled = ops.average_pool(inputs, self.pool_size, self.strides, "valid", "channels_last")
         if all(
             isinstance(more, int) and more <= pad for more, pad in zip(over, self.pads, strict=True)
@@ -99,13 +107,9 @@ class CaffePooling2D(keras.layers.Layer):
         end = ops.minimum(start + kernel, size + pad)
         return ops.cast(end - start, dtype) / kernel
 
-    def _around(self, over: list[Any]) -> list[tuple[Any, Any]]:
-        after = [more if isinstance(more, int) and more > 0 else _positive(more) for more in over]
-        return [(0, 0), *zip(self.pads, after, strict=True), (0, 0)]
-
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         sizes = [
-            None if size is None else self._windows(axis, size)
+            None if size is None else self.windows(axis, size)
             for axis, size in enumerate(input_shape[1:3])
         ]
         return (input_shape[0], *sizes, input_shape[3])
@@ -119,6 +123,23 @@ class CaffePooling2D(keras.layers.Layer):
             "pads": self.pads,
             "rounding": self.rounding,
         }
+
+
+@keras.saving.register_keras_serializable("zoo")
+class GlobalMaxPooling(keras.layers.Layer):
+    """(n, h, w, c) to (n, 1, 1, c).
+
+    Of equal values the first has the gradient, as in Caffe; Keras's own shares it out.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        batch, height, width, channels = ops.shape(inputs)
+        values = ops.reshape(inputs, (batch, height * width, channels))
+        first = ops.expand_dims(ops.argmax(values, axis=1), 1)
+        return ops.expand_dims(ops.take_along_axis(values, first, axis=1), 1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (input_shape[0], 1, 1, input_shape[3])
 
 
 def _nothing(pads: tuple[int, ...], over: list[Any]) -> bool:

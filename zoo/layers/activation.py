@@ -82,7 +82,7 @@ class PReLU(Kind):
         return [FillerParameter(type="constant", value=0.25)]
 
     def build(self, site: Site) -> list[Blob]:
-        import keras
+        from zoo.keras_layers.elementwise import PReLU as KerasPReLU
 
         bottom, (param,) = site.bottoms[0], site.params
         rank = len(bottom.shape)
@@ -92,7 +92,7 @@ class PReLU(Kind):
         alpha = tuple(1 if axis in shared_axes else param[0] for axis in range(1, rank))
 
         def make() -> Any:
-            return keras.layers.PReLU(shared_axes=shared_axes or None, name=site.name)
+            return KerasPReLU(alpha, name=site.name)
 
         slopes = site.weighted(
             make, partial(_reshaped, shape=alpha), partial(_reshaped, shape=param)
@@ -179,6 +179,17 @@ class Log(_Neuron):
             raise NetError("there is no logarithm to base 1", layer.name)
         return KerasLog(base, param.scale, param.shift, name=name)
 
+    def example(
+        self, layer: Any, bottoms: Sequence[Shape], index: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        return _with_positive_base(layer.log_param, rng.uniform(0.5, 2.0, bottoms[index]))
+
+
+def _with_positive_base(param: Any, base: np.ndarray) -> np.ndarray:
+    """The x for which scale * x + shift is this base."""
+    values: np.ndarray = (base - param.shift) / (param.scale or 1.0)
+    return values
+
 
 def _base(layer: Any, base: float) -> float | None:
     """None for e, which Caffe writes -1."""
@@ -198,6 +209,11 @@ class Power(_Neuron):
 
         param = layer.power_param
         return KerasPower(param.power, param.scale, param.shift, name=name)
+
+    def example(
+        self, layer: Any, bottoms: Sequence[Shape], index: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        return _with_positive_base(layer.power_param, rng.uniform(0.5, 2.0, bottoms[index]))
 
 
 @layer("Clip")
@@ -226,6 +242,9 @@ class Swish(_Neuron):
 @layer("Threshold")
 class Threshold(_Neuron):
     """1 where x is larger than the threshold, else 0."""
+
+    def differentiates(self, layer: Any, index: int) -> bool:
+        return False
 
     def function(self, layer: Any, name: str) -> Any:
         from zoo.keras_layers.elementwise import Threshold as KerasThreshold

@@ -11,6 +11,7 @@ from typing import Any
 
 from zoo.errors import NetError, ShapeError
 from zoo.layers.kind import Kind, Shape, axis_of, count, layer
+from zoo.layers.reach import Reaches
 from zoo.layers.shape import in_element_order
 from zoo.layers.site import Blob, Site, axis_in
 
@@ -67,6 +68,10 @@ class Eltwise(Kind):
             word = {"SUM": "Add", "PROD": "Multiply", "MAX": "Maximum"}[operation]
             join = getattr(keras.layers, word)(name=site.name)
         tensors, last = site.same_order()
+        if operation == "MAX":
+            # Of equal values the one that is joined first has the gradient: in Caffe the second of
+            # the first two, and then whichever comes before.
+            tensors = [tensors[1], tensors[0], *tensors[2:]]
         return [Blob(join(tensors), site.tops[0], last)]
 
 
@@ -212,6 +217,9 @@ class ArgMax(Kind):
     gets as many further axes of size 1 as the bottom has.
     """
 
+    def differentiates(self, layer: Any, index: int) -> bool:
+        return False
+
     def tops(self, layer: Any, bottoms: Sequence[Shape]) -> list[Shape]:
         param, bottom = layer.argmax_param, bottoms[0]
         top: Shape
@@ -255,6 +263,11 @@ class Softmax(Kind):
     def tops(self, layer: Any, bottoms: Sequence[Shape]) -> list[Shape]:
         axis_of(layer, layer.softmax_param.axis, len(bottoms[0]))
         return [bottoms[0]]
+
+    def reach(self, layer: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> list[Reaches]:
+        if axis_of(layer, layer.softmax_param.axis, len(bottoms[0])) > 1:
+            return ["whole"]
+        return super().reach(layer, bottoms, tops)
 
     def build(self, site: Site) -> list[Blob]:
         import keras

@@ -1,7 +1,8 @@
-"""Convolution and Deconvolution, in one to three spatial axes, with groups and dilation.
+"""Convolution and Deconvolution over any number of spatial axes, with groups and dilation.
 
 Caffe: base_conv_layer.cpp, conv_layer.cpp, deconv_layer.cpp. Output sizes of a convolution round
 down. Weights are (out, in/group, k...) for Convolution and (in, out/group, k...) for Deconvolution.
+The axes in front of the channels are all batch; force_nd_im2col and engine change no number.
 """
 
 from __future__ import annotations
@@ -13,63 +14,11 @@ import numpy as np
 
 from zoo.errors import NetError, ShapeError
 from zoo.layers.kind import Kind, Shape, axis_of, count, layer
+from zoo.layers.reach import Reach, Reaches, windows
 from zoo.layers.site import Blob, Site
+from zoo.layers.window import Window
 
-__all__ = ["Convolution", "Deconvolution", "Window"]
-
-
-class Window:
-    """Kernel, stride, pad and dilation of a layer, one number per spatial axis.
-
-    >>> from zoo.caffe.schema.caffe_pb2 import LayerParameter
-    >>> message = LayerParameter(name="conv")
-    >>> message.convolution_param.kernel_size.append(3)
-    >>> Window(message, 2).kernel
-    (3, 3)
-    """
-
-    def __init__(self, layer: Any, axes: int) -> None:
-        param = layer.convolution_param
-        self.layer, self.axes = layer, axes
-        self.kernel = self._values("kernel_size", "kernel_h", "kernel_w", None)
-        self.stride = self._values("stride", "stride_h", "stride_w", 1)
-        self.pad = self._values("pad", "pad_h", "pad_w", 0)
-        self.dilation = self._listed("dilation", param.dilation, 1)
-        for word in ("kernel_size", "stride", "dilation"):
-            values = getattr(self, word.removesuffix("_size"))
-            if min(values) < 1:
-                raise ShapeError(f"{word} must be at least 1, received {values}", layer.name)
-
-    @property
-    def extent(self) -> tuple[int, ...]:
-        """Size of the kernel with its holes."""
-        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
-
-    def _values(self, word: str, tall: str, wide: str, default: int | None) -> tuple[int, ...]:
-        param = self.layer.convolution_param
-        listed = getattr(param, word)
-        if not (param.HasField(tall) or param.HasField(wide)):
-            return self._listed(word, listed, default)
-        if self.axes != 2 or listed:
-            raise NetError(
-                f"{tall} and {wide} go with two spatial axes and without {word}", self.layer.name
-            )
-        if default is not None:
-            return tuple(
-                getattr(param, name) if param.HasField(name) else default for name in (tall, wide)
-            )
-        return (getattr(param, tall), getattr(param, wide))
-
-    def _listed(self, word: str, listed: Sequence[int], default: int | None) -> tuple[int, ...]:
-        if not listed and default is not None:
-            return (default,) * self.axes
-        if len(listed) not in (1, self.axes):
-            raise NetError(
-                f"{word} is given {len(listed)} times for {self.axes} spatial axes; expected once"
-                " or once per axis",
-                self.layer.name,
-            )
-        return tuple(int(value) for value in listed) * (self.axes if len(listed) == 1 else 1)
+__all__ = ["Convolution", "Deconvolution", "kernel_to_caffe", "kernel_to_keras"]
 
 
 class _ConvolutionBase(Kind):
@@ -85,14 +34,8 @@ class _ConvolutionBase(Kind):
         raise NotImplementedError
 
     def window(self, layer: Any, bottom: Shape) -> tuple[int, Window]:
-        """The axis of the channels, and the window over the axes behind it."""
+        """The axis of the channels, and the window over the axes behind it, if there are any."""
         axis = axis_of(layer, layer.convolution_param.axis, len(bottom))
-        if axis + 1 == len(bottom):
-            raise ShapeError(
-                f"{layer.type} needs spatial axes behind axis {axis}, received a blob of shape"
-                f" {bottom}",
-                layer.name,
-            )
         return axis, Window(layer, len(bottom) - axis - 1)
 
     def tops(self, layer: Any, bottoms: Sequence[Shape]) -> list[Shape]:
@@ -109,7 +52,7 @@ class _ConvolutionBase(Kind):
                     layer.name,
                 )
             sizes = self.sizes(layer, window, bottom[axis + 1 :])
-            if min(sizes) < 1:
+            if min(sizes, default=1) < 1:
                 raise ShapeError(
                     f"a kernel of {window.extent} with pad {window.pad} leaves nothing of an input"
                     f" of {bottom[axis + 1 :]}",
@@ -134,16 +77,27 @@ class _ConvolutionBase(Kind):
         param = layer.convolution_param
         return [param.weight_filler, param.bias_filler]
 
-    def spatial_window(self, site: Site) -> Window:
-        """The window of a layer that Keras can compute: channels on axis 1, 1 to 3 axes behind."""
-        axis, window = self.window(site.layer, site.bottoms[0].shape)
-        if axis != 1 or window.axes > 3:
-            raise NetError(
-                f"{site.layer.type} over {window.axes} axes behind axis {axis} cannot be computed;"
-                " one to three axes behind axis 1 can",
-                site.layer.name,
+    def patch_layer(self, site: Site, keras_class: Any) -> list[Blob]:
+        """The tops by a Keras layer that takes Caffe's order of axes and layout of weights."""
+        param, bottom = site.layer.convolution_param, site.bottoms[0].shape
+        axis, window = self.window(site.layer, bottom)
+
+        def make() -> Any:
+            return keras_class(
+                axis,
+                window.kernel,
+                window.stride,
+                window.pad,
+                window.dilation,
+                filters=param.num_output,
+                channels=bottom[axis],
+                groups=param.group,
+                use_bias=param.bias_term,
+                name=site.name,
             )
-        return window
+
+        computed = site.weighted(make, list, list)
+        return [Blob(computed(site.caffe_order(index)), top) for index, top in enumerate(site.tops)]
 
 
 @layer("Convolution")
@@ -151,12 +105,7 @@ class Convolution(_ConvolutionBase):
     """Correlation with learned kernels, (N, C, H, W) to (N, num_output, H', W')."""
 
     def sizes(self, layer: Any, window: Window, sizes: Sequence[int]) -> tuple[int, ...]:
-        return tuple(
-            (size + 2 * pad - extent) // stride + 1
-            for size, pad, extent, stride in zip(
-                sizes, window.pad, window.extent, window.stride, strict=True
-            )
-        )
+        return window.convolved_sizes(sizes)
 
     def weight_shape(self, layer: Any, channels: int) -> tuple[int, int]:
         param = layer.convolution_param
@@ -165,8 +114,20 @@ class Convolution(_ConvolutionBase):
     def macs(self, params: Sequence[Shape], bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return sum(count(params[0][1:]) * count(top) for top in tops)
 
+    def reach(self, layer: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> list[Reaches]:
+        axis, window = self.window(layer, bottoms[0])
+        if axis != 1:
+            return ["whole"] * len(bottoms)
+        return [windows(window.extent, window.stride, window.pad)] * len(bottoms)
+
     def build(self, site: Site) -> list[Blob]:
-        window = self.spatial_window(site)
+        from zoo.keras_layers.patches import PatchConvolution
+
+        axis, window = self.window(site.layer, site.bottoms[0].shape)
+        # Keras has no stride together with dilation.
+        both = max(window.stride, default=1) > 1 and max(window.dilation, default=1) > 1
+        if axis != 1 or not 1 <= window.axes <= 3 or both:
+            return self.patch_layer(site, PatchConvolution)
         # Keras knows no numbers for padding, but its "same" is Caffe's pad where both put
         # (extent - 1) / 2 on each side, whatever the size of the input.
         same = any(window.pad) and all(
@@ -219,10 +180,23 @@ class Deconvolution(_ConvolutionBase):
     def macs(self, params: Sequence[Shape], bottoms: Sequence[Shape], tops: Sequence[Shape]) -> int:
         return sum(count(params[0][1:]) * count(bottom) for bottom in bottoms)
 
+    def reach(self, layer: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> list[Reaches]:
+        axis, window = self.window(layer, bottoms[0])
+        if axis != 1:
+            return ["whole"] * len(bottoms)
+        each = tuple(
+            Reach(extent, 1, extent - 1 - pad, stride)
+            for extent, pad, stride in zip(window.extent, window.pad, window.stride, strict=True)
+        )
+        return [each] * len(bottoms)
+
     def build(self, site: Site) -> list[Blob]:
         from zoo.keras_layers.deconvolution import Deconvolution as KerasDeconvolution
+        from zoo.keras_layers.patches import PatchDeconvolution
 
-        window = self.spatial_window(site)
+        axis, window = self.window(site.layer, site.bottoms[0].shape)
+        if axis != 1 or not 1 <= window.axes <= 3:
+            return self.patch_layer(site, PatchDeconvolution)
         param = site.layer.convolution_param
 
         def make() -> Any:

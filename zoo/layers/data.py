@@ -1,4 +1,4 @@
-"""Where blobs come from: Input, and the data sources of training definitions.
+"""Where blobs come from, and go to: Input, data sources of training definitions, HDF5Output.
 
 Caffe: input_layer.cpp, data_layer.cpp, image_data_layer.cpp and their like. A source that reads a
 database or runs Python cannot be opened here; its tops get the shapes that the user states.
@@ -11,6 +11,7 @@ from typing import Any
 
 from zoo.errors import MissingShapeError, NetError, ShapeError
 from zoo.layers.kind import Kind, Shape, layer
+from zoo.layers.site import Blob, Site
 
 __all__ = ["Source", "source_shapes"]
 
@@ -69,6 +70,20 @@ class PictureSource(Source):
 @layer("HDF5Data")
 class HDF5Data(Source):
     """Rows of HDF5 files."""
+
+
+@layer("HDF5Output")
+class HDF5Output(Kind):
+    """Writes its two bottoms to a file in Caffe. Here nothing is written: ask for the blobs."""
+
+    bottom_count = (2, 2)
+    top_count = (0, 0)
+
+    def tops(self, layer: Any, bottoms: Sequence[Shape]) -> list[Shape]:
+        return []
+
+    def build(self, site: Site) -> list[Blob]:
+        return []
 
 
 @layer("MemoryData")

@@ -44,22 +44,11 @@ class InnerProduct(Kind):
     def build(self, site: Site) -> list[Blob]:
         import keras
 
-        param, bottom = site.layer.inner_product_param, site.bottoms[0]
-        axis = axis_of(site.layer, param.axis, len(bottom.shape))
-        columns: Shape | None = None
-        tensor = bottom.tensor
-        if axis != 1:
-            tensor = site.caffe_order()
-            if axis < len(bottom.shape) - 1:
-                kept = bottom.shape[1:axis]
-                tensor = keras.layers.Reshape(
-                    (*kept, count(bottom.shape[axis:])), name=f"{site.name}_flat"
-                )(tensor)
-        elif len(bottom.shape) > 2:
-            columns = bottom.shape[1:] if bottom.channels_last else None
-            tensor = keras.layers.Flatten(name=f"{site.name}_flat")(tensor)
-        if axis == 0:
-            raise NetError("axis 0 mixes the pictures of a batch: not computed", site.layer.name)
+        from zoo.keras_layers.shape import Reshape
+
+        param = site.layer.inner_product_param
+        axis = axis_of(site.layer, param.axis, len(site.bottoms[0].shape))
+        rows, columns = self._rows(site, axis)
 
         def make() -> Any:
             return keras.layers.Dense(param.num_output, use_bias=param.bias_term, name=site.name)
@@ -69,7 +58,32 @@ class InnerProduct(Kind):
             partial(weight_to_keras, transposed=param.transpose, columns=columns),
             partial(weight_to_caffe, transposed=param.transpose, columns=columns),
         )
-        return [Blob(dense(tensor), site.tops[0])]
+        top = dense(rows)
+        if axis == 0:
+            top = Reshape([param.num_output], [None], name=f"{site.name}_vector")(top)
+        return [Blob(top, site.tops[0])]
+
+    def _rows(self, site: Site, axis: int) -> tuple[Any, Shape | None]:
+        """The tensor whose last axis is multiplied; (C, H, W) if its values lie in H, W, C."""
+        import keras
+
+        from zoo.keras_layers.shape import Reshape
+
+        bottom, name = site.bottoms[0], f"{site.name}_flat"
+        if axis == 0:
+            # One row of the whole batch, which must be the one that the definition states.
+            row = Reshape([1, count(bottom.shape)], [None, None], name=name)
+            return row(site.caffe_order()), None
+        if axis == 1:
+            if len(bottom.shape) < 3:
+                return bottom.tensor, None
+            columns = bottom.shape[1:] if bottom.channels_last else None
+            return keras.layers.Flatten(name=name)(bottom.tensor), columns
+        if axis == len(bottom.shape) - 1:
+            return site.caffe_order(), None
+        kept = bottom.shape[1:axis]
+        rows = keras.layers.Reshape((*kept, count(bottom.shape[axis:])), name=name)
+        return rows(site.caffe_order()), None
 
 
 def weight_to_keras(

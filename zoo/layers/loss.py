@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from zoo.errors import ShapeError
 from zoo.layers.kind import Kind, Shape, axis_of, count, layer
 from zoo.layers.shape import in_element_order
@@ -20,19 +22,25 @@ __all__ = [
     "ContrastiveLoss",
     "EuclideanLoss",
     "HingeLoss",
-    "InfogainLoss",
+    "Loss",
     "MultinomialLogisticLoss",
     "SigmoidCrossEntropyLoss",
     "SoftmaxWithLoss",
+    "check_positions",
+    "normalization_of",
+    "scores_and_labels",
 ]
 
 
-class _Loss(Kind):
+class Loss(Kind):
     """Two bottoms of one batch, one scalar."""
 
     bottom_count = (2, 2)
     top_count = (0, 1)
     loss_weight = 1.0
+
+    def differentiates(self, layer: Any, index: int) -> bool:
+        return index == 0
 
     def tops(self, layer: Any, bottoms: Sequence[Shape]) -> list[Shape]:
         first, second = bottoms[:2]
@@ -55,7 +63,7 @@ class _Loss(Kind):
 
 
 @layer("SoftmaxWithLoss")
-class SoftmaxWithLoss(_Loss):
+class SoftmaxWithLoss(Loss):
     """Softmax over an axis of scores, and its cross entropy with one label per position.
 
     A second top, which some published definitions have, is the softmax.
@@ -64,21 +72,21 @@ class SoftmaxWithLoss(_Loss):
     top_count = (0, 2)
 
     def check(self, layer: Any, bottoms: Sequence[Shape]) -> None:
-        _check_positions(layer, layer.softmax_param.axis, bottoms)
+        check_positions(layer, layer.softmax_param.axis, bottoms)
 
     def build(self, site: Site) -> list[Blob]:
         import keras
 
         from zoo.keras_layers.loss import SoftmaxWithLoss as KerasSoftmaxWithLoss
 
-        scores, labels, axis, last = _scores_and_labels(site, site.layer.softmax_param.axis)
+        scores, labels, axis, last = scores_and_labels(site, site.layer.softmax_param.axis)
         param = site.layer.loss_param
         # `normalize` is the old way to choose; it counts only while the new one is not written.
         default = "BATCH_SIZE" if param.HasField("normalize") and not param.normalize else "VALID"
         loss = KerasSoftmaxWithLoss(
             axis,
             last,
-            _normalization(param, default),
+            normalization_of(param, default),
             param.ignore_label if param.HasField("ignore_label") else None,
             name=site.name,
         )
@@ -90,7 +98,7 @@ class SoftmaxWithLoss(_Loss):
 
 
 @layer("SigmoidCrossEntropyLoss")
-class SigmoidCrossEntropyLoss(_Loss):
+class SigmoidCrossEntropyLoss(Loss):
     """Sigmoid of each score, and its cross entropy with a target from 0 to 1."""
 
     def check(self, layer: Any, bottoms: Sequence[Shape]) -> None:
@@ -102,7 +110,7 @@ class SigmoidCrossEntropyLoss(_Loss):
         param = site.layer.loss_param
         default = "VALID" if param.HasField("normalize") and param.normalize else "BATCH_SIZE"
         loss = KerasSigmoidCrossEntropyLoss(
-            _normalization(param, default),
+            normalization_of(param, default),
             param.ignore_label if param.HasField("ignore_label") else None,
             name=site.name,
         )
@@ -110,8 +118,11 @@ class SigmoidCrossEntropyLoss(_Loss):
 
 
 @layer("EuclideanLoss")
-class EuclideanLoss(_Loss):
+class EuclideanLoss(Loss):
     """Sum of squared differences, divided by twice the batch."""
+
+    def differentiates(self, layer: Any, index: int) -> bool:
+        return True
 
     def check(self, layer: Any, bottoms: Sequence[Shape]) -> None:
         _check_counts(layer, bottoms)
@@ -123,7 +134,7 @@ class EuclideanLoss(_Loss):
 
 
 @layer("HingeLoss")
-class HingeLoss(_Loss):
+class HingeLoss(Loss):
     """One against all others: a margin of 1 for each score, on the side that the label says."""
 
     def check(self, layer: Any, bottoms: Sequence[Shape]) -> None:
@@ -138,10 +149,13 @@ class HingeLoss(_Loss):
 
 
 @layer("ContrastiveLoss")
-class ContrastiveLoss(_Loss):
+class ContrastiveLoss(Loss):
     """Draws the two blobs of a pair together if the third says similar, else apart to a margin."""
 
     bottom_count = (3, 3)
+
+    def differentiates(self, layer: Any, index: int) -> bool:
+        return index < 2
 
     def check(self, layer: Any, bottoms: Sequence[Shape]) -> None:
         first, second, similar = bottoms
@@ -167,8 +181,15 @@ class ContrastiveLoss(_Loss):
 
 
 @layer("MultinomialLogisticLoss")
-class MultinomialLogisticLoss(_Loss):
+class MultinomialLogisticLoss(Loss):
     """Cross entropy of probabilities that the bottom already holds."""
+
+    def example(
+        self, layer: Any, bottoms: Sequence[Shape], index: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        if index == 0:
+            return rng.uniform(0.1, 1.0, bottoms[0])
+        return super().example(layer, bottoms, index, rng)
 
     def check(self, layer: Any, bottoms: Sequence[Shape]) -> None:
         _check_one_label(layer, bottoms[1])
@@ -180,24 +201,6 @@ class MultinomialLogisticLoss(_Loss):
         return self.scalar(site, [in_element_order(site, index)[0] for index in (0, 1)], loss)
 
 
-@layer("InfogainLoss")
-class InfogainLoss(_Loss):
-    """Cross entropy of a softmax, weighted by a matrix over pairs of classes: only its shapes."""
-
-    bottom_count = (2, 3)
-    top_count = (0, 2)
-
-    def check(self, layer: Any, bottoms: Sequence[Shape]) -> None:
-        _check_positions(layer, layer.infogain_loss_param.axis, bottoms)
-        classes = bottoms[0][axis_of(layer, layer.infogain_loss_param.axis, len(bottoms[0]))]
-        if len(bottoms) == 3 and count(bottoms[2]) != classes**2:
-            raise ShapeError(
-                f"expected a matrix of {classes} x {classes} as third bottom, received"
-                f" {bottoms[2]}",
-                layer.name,
-            )
-
-
 @layer("Accuracy")
 class Accuracy(Kind):
     """Share of labels among the `top_k` highest scores; a second top has it for each class."""
@@ -205,9 +208,12 @@ class Accuracy(Kind):
     bottom_count = (2, 2)
     top_count = (1, 2)
 
+    def differentiates(self, layer: Any, index: int) -> bool:
+        return False
+
     def tops(self, layer: Any, bottoms: Sequence[Shape]) -> list[Shape]:
         param, scores = layer.accuracy_param, bottoms[0]
-        _check_positions(layer, param.axis, bottoms)
+        check_positions(layer, param.axis, bottoms)
         classes = scores[axis_of(layer, param.axis, len(scores))]
         if not 1 <= param.top_k <= classes:
             raise ShapeError(
@@ -221,7 +227,7 @@ class Accuracy(Kind):
         from zoo.keras_layers.loss import Accuracy as KerasAccuracy
 
         param = site.layer.accuracy_param
-        scores, labels, axis, last = _scores_and_labels(site, param.axis)
+        scores, labels, axis, last = scores_and_labels(site, param.axis)
         accuracy = KerasAccuracy(
             axis,
             last,
@@ -235,14 +241,14 @@ class Accuracy(Kind):
         return [Blob(tensor, top) for tensor, top in zip(tensors, site.tops, strict=True)]
 
 
-def _normalization(param: Any, default: str) -> str:
+def normalization_of(param: Any, default: str) -> str:
     """The name of the normalisation that is written, or else the default."""
     if not param.HasField("normalization"):
         return default
     return str(param.NormalizationMode.Name(param.normalization))
 
 
-def _scores_and_labels(site: Site, axis: int) -> tuple[Any, Any, int, bool]:
+def scores_and_labels(site: Site, axis: int) -> tuple[Any, Any, int, bool]:
     """Scores and labels with positions in the same order, Caffe's axis, and whether it is last."""
     bottom = site.bottoms[0]
     axis = axis_of(site.layer, axis, len(bottom.shape))
@@ -258,7 +264,7 @@ def _aligned(site: Site) -> list[Any]:
     return [in_element_order(site, index)[0] for index in (0, 1)]
 
 
-def _check_positions(layer: Any, axis: int, bottoms: Sequence[Shape]) -> None:
+def check_positions(layer: Any, axis: int, bottoms: Sequence[Shape]) -> None:
     """One label for every position of the scores, whose classes are on an axis."""
     scores, labels = bottoms[:2]
     axis = axis_of(layer, axis, len(scores))

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from zoo.caffe.schema.caffe_pb2 import FillerParameter
 from zoo.errors import NetError, ShapeError
 from zoo.layers.kind import Kind, Shape, axis_of, layer
+from zoo.layers.reach import Reaches, windows
 from zoo.layers.site import Blob, Site, axis_in
 
 __all__ = ["LRN", "MVN", "BatchNorm", "Bias", "Scale"]
@@ -30,6 +29,12 @@ class LRN(Kind):
         if len(bottoms[0]) != 4:
             raise ShapeError(f"expected a blob of 4 axes, received {bottoms[0]}", layer.name)
         return [bottoms[0]]
+
+    def reach(self, layer: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> list[Reaches]:
+        param = layer.lrn_param
+        if param.norm_region == param.ACROSS_CHANNELS:
+            return super().reach(layer, bottoms, tops)
+        return [windows((param.local_size,) * 2, (1, 1), (param.local_size // 2,) * 2)]
 
     def build(self, site: Site) -> list[Blob]:
         from zoo.keras_layers.normalization import LocalResponseNormalization
@@ -50,9 +55,10 @@ class LRN(Kind):
 
 @layer("BatchNorm")
 class BatchNorm(Kind):
-    """Normalisation by stored statistics, or those of the batch; no learned scale or shift.
+    """Normalisation by stored statistics, in TRAIN those of the batch; no learned scale or shift.
 
-    Three blobs: sums of means and of variances, and the factor that both are divided by.
+    Three blobs: sums of means and of variances, and the factor that both are divided by. Training
+    adds to them; no solver changes them.
     """
 
     def params(self, layer: Any, bottoms: Sequence[Shape]) -> list[Shape]:
@@ -60,41 +66,26 @@ class BatchNorm(Kind):
         return [(channels,), (channels,), (1,)]
 
     def build(self, site: Site) -> list[Blob]:
-        import keras
+        from zoo.keras_layers.normalization import CaffeBatchNorm
 
         param, bottom = site.layer.batch_norm_param, site.bottoms[0]
         rank = len(bottom.shape)
-        if rank < 2:
+        if rank < 1:
             raise NetError(f"cannot normalise a blob of shape {bottom.shape}", site.layer.name)
+        statistics = "phase"
+        if param.HasField("use_global_stats"):
+            statistics = "stored" if param.use_global_stats else "batch"
 
         def make() -> Any:
-            return keras.layers.BatchNormalization(
-                axis=axis_in(1, rank, bottom.channels_last),
-                momentum=param.moving_average_fraction,
+            return CaffeBatchNorm(
+                axis_in(1, rank, bottom.channels_last) if rank > 1 else None,
                 epsilon=param.eps,
-                center=False,
-                scale=False,
+                fraction=param.moving_average_fraction,
+                statistics=statistics,
                 name=site.name,
             )
 
-        norm = site.weighted(make, statistics_to_keras, statistics_to_caffe)
-        # Without the field Caffe takes the batch's statistics in TRAIN only, as Keras does.
-        arguments = (
-            {"training": not param.use_global_stats} if param.HasField("use_global_stats") else {}
-        )
-        return [Blob(norm(bottom.tensor, **arguments), site.tops[0], bottom.channels_last)]
-
-
-def statistics_to_keras(blobs: list[np.ndarray]) -> list[np.ndarray]:
-    """Sums and their factor to moving mean and variance; a factor of 0 makes both 0."""
-    factor = float(blobs[2].reshape(-1)[0])
-    share = 0.0 if factor == 0 else 1.0 / factor
-    return [(blob * np.float32(share)).astype(np.float32) for blob in blobs[:2]]
-
-
-def statistics_to_caffe(arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """Moving mean and variance as sums with the factor 1."""
-    return [*arrays, np.ones(1, np.float32)]
+        return site.elementwise(site.weighted(make, list, list))
 
 
 class _Affine(Kind):
@@ -204,6 +195,9 @@ class Bias(_Affine):
 @layer("MVN")
 class MVN(Kind):
     """Mean and variance normalisation of each picture, per channel or across them."""
+
+    def reach(self, layer: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> list[Reaches]:
+        return ["whole"]
 
     def build(self, site: Site) -> list[Blob]:
         from zoo.keras_layers.normalization import MeanVarianceNormalization

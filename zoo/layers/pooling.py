@@ -1,4 +1,4 @@
-"""Pooling: MAX and AVE with Caffe's rounding, and over the whole picture.
+"""Pooling: MAX, AVE and STOCHASTIC with Caffe's rounding, over windows or the whole picture.
 
 Caffe: pooling_layer.cpp. Sizes round up (unless round_mode says FLOOR), and with padding a last
 window that would start behind the padded picture is dropped.
@@ -11,6 +11,7 @@ from typing import Any
 
 from zoo.errors import NetError, ShapeError
 from zoo.layers.kind import Kind, Shape, layer
+from zoo.layers.reach import Reaches, windows
 from zoo.layers.site import Blob, Site
 
 __all__ = ["Pooling", "pooled_size"]
@@ -55,10 +56,14 @@ class Pooling(Kind):
             )
         if any(p >= k for p, k in zip(pad, kernel, strict=True)):
             raise ShapeError(f"pad {pad} must be smaller than the kernel {kernel}", layer.name)
+        if any(pad) and param.pool == param.STOCHASTIC:
+            raise NetError(f"STOCHASTIC pooling takes no padding, received {pad}", layer.name)
         return {"kernel": kernel, "stride": stride, "pad": pad}
 
     def tops(self, layer: Any, bottoms: Sequence[Shape]) -> list[Shape]:
         param, bottom = layer.pooling_param, bottoms[0]
+        if len(layer.top) > 1 and param.pool != param.MAX:
+            raise NetError("only MAX pooling has a mask as second top", layer.name)
         window = self.window(layer, bottom)
         if param.global_pooling:
             sizes: tuple[int, ...] = (1, 1)
@@ -74,31 +79,59 @@ class Pooling(Kind):
             )
         return [(*bottom[:2], *sizes)] * len(layer.top)
 
+    def reach(self, layer: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> list[Reaches]:
+        if layer.pooling_param.global_pooling:
+            return ["whole"]
+        window = self.window(layer, bottoms[0])
+        return [windows(window["kernel"], window["stride"], window["pad"])]
+
+    def stops_gradient(self, layer: Any) -> tuple[set[int], set[int]]:
+        return set(), {1}
+
     def build(self, site: Site) -> list[Blob]:
+        picture = site.channels_last()
+        makers = [self._values, self._mask]
+        pools = [make(site) for make in makers[: len(site.tops)]]
+        return [
+            Blob(pool(picture), top, channels_last=True)
+            for pool, top in zip(pools, site.tops, strict=True)
+        ]
+
+    def _values(self, site: Site) -> Any:
+        """The Keras layer of the first top."""
         import keras
 
-        from zoo.keras_layers.pooling import CaffePooling2D
+        from zoo.keras_layers import special_pooling
+        from zoo.keras_layers.pooling import CaffePooling2D, GlobalMaxPooling
 
         param = site.layer.pooling_param
-        if param.pool == param.STOCHASTIC or len(site.tops) > 1:
-            what = "STOCHASTIC pooling" if len(site.tops) == 1 else "the mask of a pooling layer"
-            raise NetError(f"{what} cannot be computed yet", site.layer.name)
+        if param.pool == param.STOCHASTIC:
+            if param.global_pooling:
+                return special_pooling.SpatialPyramidPooling("stochastic", 1, name=site.name)
+            return special_pooling.StochasticPooling2D(*self._settings(site), name=site.name)
         maximum = param.pool == param.MAX
-        pool: Any
         if param.global_pooling:
-            word = "Max" if maximum else "Average"
-            pool = getattr(keras.layers, f"Global{word}Pooling2D")(keepdims=True, name=site.name)
-        else:
-            window = self.window(site.layer, site.bottoms[0].shape)
-            pool = CaffePooling2D(
-                "max" if maximum else "average",
-                window["kernel"],
-                window["stride"],
-                window["pad"],
-                rounding="ceil" if param.round_mode == param.CEIL else "floor",
-                name=site.name,
-            )
-        return [Blob(pool(site.channels_last()), site.tops[0], channels_last=True)]
+            if maximum:
+                return GlobalMaxPooling(name=site.name)
+            return keras.layers.GlobalAveragePooling2D(keepdims=True, name=site.name)
+        mode = "max" if maximum else "average"
+        return CaffePooling2D(mode, *self._settings(site), name=site.name)
+
+    def _mask(self, site: Site) -> Any:
+        """The Keras layer of the second top."""
+        from zoo.keras_layers.special_pooling import GlobalPoolingMask, PoolingMask
+
+        name = f"{site.name}_mask"
+        if site.layer.pooling_param.global_pooling:
+            return GlobalPoolingMask(name=name)
+        return PoolingMask("max", *self._settings(site), name=name)
+
+    def _settings(self, site: Site) -> tuple[Any, ...]:
+        """Kernel, stride, pad and the rounding as the Keras layers take them."""
+        param = site.layer.pooling_param
+        window = self.window(site.layer, site.bottoms[0].shape)
+        rounding = "ceil" if param.round_mode == param.CEIL else "floor"
+        return (*window.values(), rounding)
 
 
 def _pair(param: Any, both: str, tall: str, wide: str) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from zoo.errors import NetError, ShapeError
 from zoo.layers.kind import Kind, Shape, axis_of, count, layer
+from zoo.layers.reach import Reach, Reaches, same_place
 from zoo.layers.site import Blob, Site, axis_in
 
 __all__ = ["Crop", "Flatten", "Reshape", "in_element_order"]
@@ -93,6 +94,10 @@ class _Reshaping(Kind):
 
     def tops(self, layer: Any, bottoms: Sequence[Shape]) -> list[Shape]:
         return [self.plan(layer, bottoms[0]).shape(layer, bottoms[0])]
+
+    def reach(self, layer: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> list[Reaches]:
+        same = same_place(bottoms[0], tops[0])
+        return ["moved" if same == "whole" else same]
 
     def build(self, site: Site) -> list[Blob]:
         from zoo.keras_layers.shape import Reshape as KerasReshape
@@ -197,6 +202,11 @@ class Crop(Kind):
         return [
             tuple(reference[axis] if axis in offsets else size for axis, size in enumerate(blob))
         ]
+
+    def reach(self, layer: Any, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> list[Reaches]:
+        offsets = self.offsets(layer, bottoms)
+        axes = range(2, len(bottoms[0]))
+        return [tuple(Reach(before=-offsets.get(axis, 0)) for axis in axes), "nothing"]
 
     def build(self, site: Site) -> list[Blob]:
         from zoo.keras_layers.shape import Crop as KerasCrop

@@ -16,7 +16,15 @@ import numpy as np
 
 from zoo.layers.kind import Shape
 
-__all__ = ["Blob", "Site", "WeightMap", "axis_in", "to_caffe_order", "to_channels_last"]
+__all__ = [
+    "Blob",
+    "Site",
+    "Standing",
+    "WeightMap",
+    "axis_in",
+    "to_caffe_order",
+    "to_channels_last",
+]
 
 Arrays = list[np.ndarray]
 
@@ -31,17 +39,44 @@ class Blob:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """A learned blob in Caffe's layout that stands by itself, since several layers use it."""
+
+    keras_layer: Any
+    tensor: Any
+
+    @classmethod
+    def make(cls, start: np.ndarray, anchor: Any, name: str) -> Standing:
+        """The blob with its first values, made a part of the model that `anchor` is in."""
+        from zoo.keras_layers.standing import StandingBlob
+
+        keras_layer = StandingBlob(start.shape, name=name)
+        start_with(keras_layer, [start])
+        return cls(keras_layer, keras_layer(anchor))
+
+
+@dataclass(frozen=True)
 class WeightMap:
     """How the params of one Caffe layer stand in one Keras layer, both ways.
 
     `to_keras` maps Caffe's blobs to the arrays of ``keras_layer.weights``, which need only have
     the right values in the right order, not the right axes: views that a reshape would copy may
-    stay views. `to_caffe` is its inverse.
+    stay views. `to_caffe` is its inverse, from the values of `variables`; these include those of
+    the blobs that stand by themselves.
     """
 
     keras_layer: Any
     to_keras: Callable[[Arrays], Arrays]
     to_caffe: Callable[[Arrays], Arrays]
+    standing: tuple[Standing, ...] = ()
+
+    @property
+    def variables(self) -> list[Any]:
+        """The Keras variables that hold the params."""
+        return [
+            *self.keras_layer.weights,
+            *(weight for blob in self.standing for weight in blob.keras_layer.weights),
+        ]
 
 
 @dataclass
@@ -58,6 +93,8 @@ class Site:
     phase : "TRAIN" or "TEST".
     blobs : values of the learned blobs.
     shared : the Keras layer of an earlier layer with which this one shares all its params.
+    standing : those of its params that stand by themselves, by their index.
+    anchor : some tensor of the model, for a layer that has no bottoms.
     """
 
     layer: Any
@@ -68,6 +105,8 @@ class Site:
     phase: str = "TEST"
     blobs: Arrays = field(default_factory=list)
     shared: Any = None
+    standing: dict[int, Standing] = field(default_factory=dict)
+    anchor: Any = None
     weight_map: WeightMap | None = field(default=None, init=False)
 
     def channels_last(self, index: int = 0) -> Any:
@@ -95,13 +134,41 @@ class Site:
         to_keras: Callable[[Arrays], Arrays],
         to_caffe: Callable[[Arrays], Arrays],
     ) -> Any:
-        """The Keras layer that holds this layer's params: a new one, or the one it shares."""
+        """What computes with this layer's params: a new Keras layer, or the one it shares."""
+        if self.standing:
+            return self._with_standing(make, to_keras, to_caffe)
         keras_layer = self.shared
         if keras_layer is None:
             keras_layer = make()
             start_with(keras_layer, to_keras(self.blobs))
         self.weight_map = WeightMap(keras_layer, to_keras, to_caffe)
         return keras_layer
+
+    def _with_standing(
+        self,
+        make: Callable[[], Any],
+        to_keras: Callable[[Arrays], Arrays],
+        to_caffe: Callable[[Arrays], Arrays],
+    ) -> Any:
+        """The same where some params are tensors that the Keras layer takes as inputs."""
+        from zoo.keras_layers.standing import WithBlobs
+        from zoo.layers.slots import Slots
+
+        slots = Slots(self.params, list(self.standing), to_keras, to_caffe, self.layer.name)
+        blobs = tuple(self.standing.values())
+        keras_layer = self.shared
+        if keras_layer is None:
+            inner = make()
+            start_with(inner, to_keras(self.blobs))
+            keras_layer = WithBlobs(inner, slots.of_blobs, name=self.name)
+        self.weight_map = WeightMap(keras_layer, to_keras, slots.to_caffe, blobs)
+        tensors = [blob.tensor for blob in blobs]
+
+        def call(inputs: Any) -> Any:
+            listed = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+            return keras_layer([*listed, *tensors])
+
+        return call
 
 
 def start_with(keras_layer: Any, arrays: Sequence[np.ndarray]) -> None:
