@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli.arguments import add_command, add_sources, shape_argument, shapes_of
+from zoo.cli.arguments import add_command, add_engine, add_sources, shape_argument, shapes_of
 from zoo.cli.definition import add_net_files, add_partial, check_one_of, tell_partial
 from zoo.cli.output import Column, Output
 from zoo.cli.progress import transferring, waiting
@@ -34,7 +34,9 @@ def add(subparsers: Any) -> None:
         description="Arrays are float32 in Caffe's order (N, C, H, W), named after their blobs.",
         example="zoo run lenet_digits --input in.npz -o out.npz\n"
         "zoo run squeezenet_v1.0 --input in.npz --blob fire9/concat --blob pool_final -o out.npz\n"
-        "zoo run --net deploy.prototxt --weights net.caffemodel --input in.npz -o out.npz",
+        "zoo run --net deploy.prototxt --weights net.caffemodel --input in.npz -o out.npz\n"
+        "zoo run --net train_val.prototxt --weights net.caffemodel --phase train --input in.npz"
+        " -o out.npz --backward",
     )
     parser.add_argument("name", nargs="?", metavar="MODEL", help="a model, or its directory")
     add_net_files(parser)
@@ -59,7 +61,34 @@ def add(subparsers: Any) -> None:
         metavar="NAME=DIMS",
         help="shape of a data source whose definition states none; repeatable",
     )
+    parser.add_argument(
+        "--phase",
+        choices=("train", "test"),
+        default="test",
+        help="phase of the definition that --net names (test)",
+    )
+    parser.add_argument(
+        "--backward",
+        nargs="?",
+        const="",
+        metavar="NPZ",
+        help="run backward too, from the losses or from the diffs of blobs in this file, and add"
+        " bottomdiff/BLOB and paramdiff/LAYER/INDEX to the output; what gets a gradient is what"
+        " gets one in Caffe",
+    )
+    parser.add_argument(
+        "--force-backward",
+        action="store_true",
+        help="with --backward: as if the definition said force_backward: true",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        metavar="NUMBER",
+        help="with --phase train: what Dropout draws from, to have the same values again",
+    )
     parser.add_argument("--device", help="cpu or gpu:0; by default what TensorFlow chooses")
+    add_engine(parser)
     add_sources(parser)
 
 
@@ -73,11 +102,21 @@ def run(args: argparse.Namespace) -> int:
     target = Path(args.output)
     if not target.absolute().parent.is_dir():
         raise UsageError(f"{target}: there is no directory {target.parent}; make it first")
+    if args.force_backward and args.backward is None:
+        raise UsageError("--force-backward belongs to --backward")
+    if args.backward is not None and args.engine != "tensorflow":
+        raise UsageError("--backward is computed by TensorFlow, so it excludes --engine")
     inputs = read_npz(args.input)
+    top_diffs = read_npz(args.backward) if args.backward else {}
     net = _net(args, inputs, output)
     tell_partial(args, net.report, output)
     with waiting(output, f"running {net.name or args.net}"):
-        blobs = run_net(net, inputs, args.blobs, device=args.device)
+        if args.backward is None:
+            blobs = run_net(
+                net, inputs, args.blobs, device=args.device, seed=args.seed, engine=args.engine
+            )
+        else:
+            blobs = _both_ways(args, net, inputs, top_diffs, output)
     write_npz(target, blobs)
     if output.as_json:
         shapes = {name: list(array.shape) for name, array in blobs.items()}
@@ -92,6 +131,40 @@ def run(args: argparse.Namespace) -> int:
     )
     output.note(f"wrote {target}")
     return 0
+
+
+def _both_ways(
+    args: argparse.Namespace,
+    net: Net,
+    inputs: Mapping[str, np.ndarray],
+    top_diffs: Mapping[str, np.ndarray],
+    output: Output,
+) -> dict[str, np.ndarray]:
+    """The blobs, and behind them the diffs of blobs and params."""
+    from zoo.build.gradients import run_both_ways
+
+    found = run_both_ways(
+        net,
+        inputs,
+        top_diffs,
+        args.blobs,
+        force_backward=args.force_backward,
+        device=args.device,
+        seed=args.seed,
+    )
+    blobs = {f"bottomdiff/{name}": diff for name, diff in found.blobs.items()}
+    params = {
+        f"paramdiff/{layer}/{index}": diff
+        for layer, diffs in found.params.items()
+        for index, diff in enumerate(diffs)
+    }
+    others = [diff for name, diff in found.blobs.items() if name not in top_diffs]
+    if not any(diff.any() for diff in [*others, *params.values()]):
+        output.warning(
+            "every gradient is zero. Without a loss in the definition Caffe computes none, unless"
+            " that says force_backward: true; --force-backward does as if it did."
+        )
+    return found.values | blobs | params
 
 
 def _net(args: argparse.Namespace, inputs: Mapping[str, np.ndarray], output: Output) -> Net:
@@ -111,6 +184,8 @@ def _net_of_shapes(
     from zoo.net import Net
 
     if args.net is None:
+        if args.phase == "train":
+            raise UsageError("--phase train needs --net FILE: a model is run as it is used")
         with transferring(output) as progress:
             model = load(
                 args.name, args.source, partial=args.partial, shapes=shapes, progress=progress
@@ -118,7 +193,7 @@ def _net_of_shapes(
         for note in model.notes:
             output.note(note)
         return model.net
-    net = Net.read(args.net, args.weights, shapes=shapes, partial=args.partial)
+    net = Net.read(args.net, args.weights, args.phase, shapes=shapes, partial=args.partial)
     if net.param_shapes and args.weights is None:
         raise UsageError(
             f"{args.net} has layers with weights ({', '.join(list(net.param_shapes)[:3])}, ...);"

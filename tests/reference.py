@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zoo.net import Net
+
 SHARED = Path(os.environ.get("ZOO_SHARED", Path(__file__).parents[2] / "shared"))
 
 
@@ -64,3 +66,40 @@ def read_case(shared, name):
 def relative_error(received, expected):
     """The largest difference, in units of the largest expected value."""
     return float(np.abs(received - expected).max() / max(np.abs(expected).max(), 1e-30))
+
+
+LAYERS = SHARED / "golden" / "layers"
+
+
+def layer_cases():
+    """Name to entry of the index for all cases of single layers and small nets."""
+    index = LAYERS / "index.json"
+    return {case["name"]: case for case in json.loads(index.read_text())} if index.is_file() else {}
+
+
+def read_layer_case(name, phase):
+    """The net of such a case, with its weights if it has any."""
+    weights = LAYERS / f"{name}.caffemodel"
+    path = weights if weights.is_file() else None
+    return Net.read(LAYERS / f"{name}.prototxt", path, phase=phase)
+
+
+def stored_arrays(name, part):
+    """What such a case stores under `part`/, by the rest of the key."""
+    with np.load(LAYERS / f"{name}.npz") as stored:
+        return {
+            key.removeprefix(f"{part}/"): stored[key]
+            for key in stored.files
+            if key.startswith(f"{part}/")
+        }
+
+
+def excess(received, expected, tolerance):
+    """The largest difference over what is allowed; infinite where shapes or infinities differ."""
+    finite = np.isfinite(expected)
+    if received.shape != expected.shape or not np.array_equal(np.isfinite(received), finite):
+        return np.inf
+    if not finite.any():
+        return 0.0
+    largest = float(np.abs(received[finite] - expected[finite]).max())
+    return largest / (tolerance * max(1.0, float(np.abs(expected[finite]).max())))

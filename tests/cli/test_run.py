@@ -126,6 +126,34 @@ def test_a_device_that_makes_no_sense_is_exit_2(run_zoo, models, given, out):
     assert run_tiny(run_zoo, models, given, out, "--device", "tpu").code == 2
 
 
+def test_a_training_definition_runs_in_its_phase_with_its_losses(run_zoo, tmp_path, out):
+    (tmp_path / "net.prototxt").write_text(
+        'layer { name: "d" type: "Data" top: "x" top: "label" }\n'
+        'layer { name: "bn" type: "BatchNorm" bottom: "x" top: "bn" }\n'
+        'layer { name: "drop" type: "Dropout" bottom: "bn" top: "drop" include { phase: TRAIN } }\n'
+        'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "bn" bottom: "label" top: "loss" }\n'
+    )
+    shapes = {"x": (6, 40), "label": (6,)}
+    net = zoo.Net.read(tmp_path / "net.prototxt", phase="train", shapes=shapes).initialized()
+    net.save(weights=tmp_path / "net.caffemodel")
+    inputs = {"x": np.random.default_rng(0).normal(3, 2, (6, 40)), "label": np.arange(6)}
+    np.savez(tmp_path / "in.npz", **inputs)
+    words = ["run", "--net", tmp_path / "net.prototxt", "--weights", tmp_path / "net.caffemodel"]
+    words += ["--input", tmp_path / "in.npz", "--phase", "train", "--seed", "5", "-o", out]
+    blobs = ["--blob", "bn", "--blob", "drop", "--blob", "loss"]
+    assert run_zoo(*words, *blobs).code == 0
+    with np.load(out) as stored:
+        first = dict(stored)
+    np.testing.assert_allclose(first["bn"].mean(0), 0, atol=1e-5)
+    assert 0.3 < (first["drop"] == 0).mean() < 0.7
+    expected = zoo.run(net, inputs, ["drop", "loss"], seed=5)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(first[name], array)
+    assert run_zoo(*words, *blobs, "--backward").code == 0
+    with np.load(out) as stored:
+        np.testing.assert_array_equal(stored["drop"], first["drop"])
+
+
 def test_names_survive_that_numpy_itself_refuses(tmp_path):
     blobs = {
         name: np.full((1, 2), 3, np.float32) for name in ("a/b", "file", "allow_pickle", "x.y")
@@ -204,7 +232,8 @@ def test_weights_that_do_not_fit_are_refused_unless_a_part_is_wanted(
     partial = run_tiny(run_zoo, models, given, out, "--partial")
     assert partial.code == 0
     assert (
-        "warning: 1 layers copied from tiny.caffemodel\nfresh (not in the file): new" in partial.err
+        "warning: copied: 1 layer copied from tiny.caffemodel.\nreinitialised: new: not in the file"
+        in partial.err
     )
     assert out.exists()
 
@@ -216,4 +245,4 @@ def test_a_partial_load_of_files_and_of_a_classifier(run_zoo, models, grown, pic
     assert run_zoo(*words, "--partial", "--json").json["weights"]["fresh"] == ["new"]
     words = ("classify", grown.parent, pictures / "a colour.png")
     assert run_zoo(*words).code == 2
-    assert "fresh (not in the file): new" in run_zoo(*words, "--partial").err
+    assert "reinitialised: new: not in the file" in run_zoo(*words, "--partial").err

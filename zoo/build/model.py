@@ -15,11 +15,12 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from zoo.caffe.schema.caffe_pb2 import NetParameter
+from zoo.build.free_sizes import is_spatially_free
+from zoo.build.sharing import Sharing
 from zoo.caffe.weights import drop_pages
 from zoo.errors import NetError, UnsupportedLayersError, UsageError, did_you_mean
 from zoo.layers.kind import Shape, known_types
-from zoo.layers.site import Blob, Site, WeightMap, to_caffe_order, to_channels_last
+from zoo.layers.site import Blob, Site, Standing, WeightMap, to_caffe_order, to_channels_last
 from zoo.net import Layer, Net
 from zoo.tensorflow_import import import_tensorflow
 
@@ -65,7 +66,7 @@ def to_keras(net: Net, blobs: Sequence[str] | None = None) -> keras.Model:
     names = list(blobs) if blobs is not None else net.outputs
     layers = needed_layers(net, names)
     check_supported(layers)
-    builder = _Builder(layers, names, net.phase, net.initialized().params)
+    builder = Builder(layers, names, net.phase, net.initialized().params)
     outputs = {name: builder.output(name) for name in names}
     model = keras.Model(
         inputs=_alone(builder.inputs),
@@ -94,7 +95,7 @@ def from_keras(net: Net, model: keras.Model) -> Net:
         raise UsageError("this model was not built by zoo.to_keras, so its layers have no Caffe")
     params = {}
     for name, weight_map in maps.items():
-        arrays = [variable.numpy() for variable in weight_map.keras_layer.weights]
+        arrays = [variable.numpy() for variable in weight_map.variables]
         params[name] = [
             np.ascontiguousarray(blob, np.float32).reshape(shape)
             for blob, shape in zip(
@@ -137,7 +138,15 @@ def needed_layers(net: Net, blobs: Sequence[str]) -> list[Layer]:
             wanted.difference_update(layer.tops)
             wanted.update(layer.bottoms)
             needed.append(layer)
-    return needed[::-1]
+    return (needed if any(layer.is_source for layer in needed) else [*needed, _source(net)])[::-1]
+
+
+def _source(net: Net) -> Layer:
+    """A source for blobs that depend on none: a Keras model has an input."""
+    for layer in net.layers:
+        if layer.is_source:
+            return layer
+    raise NetError(f"{net.name!r} has no input, so it cannot be run; add an Input layer")
 
 
 def check_supported(layers: Sequence[Layer]) -> None:
@@ -145,42 +154,12 @@ def check_supported(layers: Sequence[Layer]) -> None:
     kinds: dict[str, list[str]] = {}
     for layer in layers:
         if layer.kind is None:
-            kinds.setdefault(layer.type, []).append(layer.name)
+            kinds.setdefault(layer.kind_name, []).append(layer.name)
     if kinds:
         raise UnsupportedLayersError(kinds, known_types())
 
 
-def is_spatially_free(layers: Sequence[Layer]) -> bool:
-    """Whether pictures of any size can go through: no shape of a param depends on it."""
-    grown = {
-        top: (*shape[:2], *(2 * size + 32 for size in shape[2:]))
-        for layer in layers
-        if layer.is_source
-        for top, shape in zip(layer.tops, layer.top_shapes, strict=True)
-        if shape is not None and len(shape) in (4, 5)
-    }
-    part = NetParameter(layer=[layer.definition for layer in layers])
-    try:
-        larger = Net(part, shapes={**_source_shapes(layers), **grown})
-    except NetError:
-        return False
-    return all(
-        layer.param_shapes == other.param_shapes
-        for layer, other in zip(layers, larger.layers, strict=True)
-    )
-
-
-def _source_shapes(layers: Sequence[Layer]) -> dict[str, Shape]:
-    return {
-        top: shape
-        for layer in layers
-        if layer.is_source
-        for top, shape in zip(layer.tops, layer.top_shapes, strict=True)
-        if shape is not None
-    }
-
-
-class _Builder:
+class Builder:
     """Walks the layers in order and keeps the newest value of every blob."""
 
     def __init__(
@@ -194,15 +173,25 @@ class _Builder:
         self.blobs: dict[str, Blob] = {}
         self.inputs: dict[str, Any] = {}
         self.weight_maps: dict[str, WeightMap] = {}
-        self._layers = {layer.name: layer for layer in layers}
+        self._blobs_standing: dict[tuple[str, int], Standing] = {}
+        self._sharing = Sharing(layers)
         self._names: set[str] = set()
         self._free = is_spatially_free(layers)
         read = {bottom for layer in layers for bottom in layer.bottoms} | set(outputs)
+        given = [top for layer in layers if layer.is_source for top in layer.tops]
+        if read.isdisjoint(given):
+            read.update(given[:1])
         for layer in layers:
             if layer.is_source:
                 self._add_inputs(layer, read)
-            else:
+        for layer in layers:
+            if not layer.is_source:
                 self._add_layer(layer)
+
+    @property
+    def anchor(self) -> Any:
+        """Some tensor of the model, for layers that read nothing but must be a part of it."""
+        return next(iter(self.inputs.values()))
 
     def output(self, name: str) -> Any:
         """The final value of a blob, in the order of the model's outputs."""
@@ -220,43 +209,72 @@ class _Builder:
             sizes: tuple[int | None, ...] = (*shape[2:], shape[1]) if last else shape[1:]
             if last and self._free:
                 sizes = (*((None,) * len(shape[2:])), shape[1])
-            self.inputs[top] = keras.Input(sizes, name=self._unique(keras_name(top)))
+            # The batch is free; a blob that is one number has none.
+            batch_shape = (None, *sizes) if shape else ()
+            name = self._unique(keras_name(top))
+            self.inputs[top] = keras.Input(batch_shape=batch_shape, name=name)
             self.blobs[top] = Blob(self.inputs[top], shape, last)
 
     def _add_layer(self, layer: Layer) -> None:
         if layer.kind is None:
-            raise UnsupportedLayersError({layer.type: [layer.name]}, known_types())
+            raise UnsupportedLayersError({layer.kind_name: [layer.name]}, known_types())
         site = Site(
             layer.definition,
             self._unique(keras_name(layer.name)),
-            [self.blobs[name] for name in layer.bottoms],
+            self._bottoms(layer),
             [shape for shape in layer.top_shapes if shape is not None],
             list(layer.param_shapes),
             self.phase,
             self.params.get(layer.name, []),
-            self._shared(layer),
+            self.shared(layer),
+            self.standing(layer),
+            self.anchor,
         )
         tops = layer.kind.build(site)
         for blob in site.blobs:
             drop_pages(blob)
         if site.weight_map is not None:
             self.weight_maps[layer.name] = site.weight_map
+        self.made(layer, tops)
+
+    def _bottoms(self, layer: Layer) -> list[Blob]:
+        """What a layer reads; layers that are one Keras layer must read the same order of axes."""
+        bottoms = [self.bottom(layer, index) for index in range(len(layer.bottoms))]
+        if layer.name not in self._sharing.joined:
+            return bottoms
+        name = self._unique(f"{keras_name(layer.name)}_joined")
+        return [
+            Blob(to_channels_last(bottom, f"{name}{index}"), bottom.shape, len(bottom.shape) > 2)
+            for index, bottom in enumerate(bottoms)
+        ]
+
+    def bottom(self, layer: Layer, index: int) -> Blob:
+        """What a layer reads as its bottom `index`."""
+        return self.blobs[layer.bottoms[index]]
+
+    def made(self, layer: Layer, tops: Sequence[Blob]) -> None:
+        """Keep what a layer has made."""
         self.blobs.update(zip(layer.tops, tops, strict=True))
 
-    def _shared(self, layer: Layer) -> Any:
+    def shared(self, layer: Layer) -> Any:
         """The Keras layer of the layer whose params this one uses, None if it has its own."""
-        owners = {owner for owner, _ in layer.owners}
-        if owners <= {layer.name}:
-            return None
-        owner = self._layers.get(next(iter(owners)))
-        whole = tuple((owner.name, index) for index in range(len(layer.owners))) if owner else ()
-        if owner is None or layer.owners != whole or not _same_settings(owner, layer):
-            raise NetError(
-                f"shares some of its params with {', '.join(sorted(owners - {layer.name}))}; only"
-                " layers of equal settings that share all of their params can be computed",
-                layer.name,
-            )
-        return self.weight_maps[owner.name].keras_layer
+        twin = self._sharing.twins.get(layer.name)
+        return None if twin is None else self.weight_maps[twin].keras_layer
+
+    def standing(self, layer: Layer) -> dict[int, Standing]:
+        """Those params of a layer that layers with other settings use too, by their index."""
+        return {
+            index: self._standing_blob(layer, index, owner)
+            for index, owner in enumerate(layer.owners)
+            if owner in self._sharing.standing
+        }
+
+    def _standing_blob(self, layer: Layer, index: int, owner: tuple[str, int]) -> Standing:
+        if owner not in self._blobs_standing:
+            name = self._unique(f"{keras_name(owner[0])}_blob{owner[1]}")
+            start = self.params[layer.name][index]
+            self._blobs_standing[owner] = Standing.make(start, self.anchor, name)
+        return self._blobs_standing[owner]
 
     def _unique(self, name: str) -> str:
         candidate, number = name, 1
@@ -265,23 +283,6 @@ class _Builder:
             candidate = f"{name}_{number}"
         self._names.add(candidate)
         return candidate
-
-
-def _same_settings(one: Layer, other: Layer) -> bool:
-    """Whether two layers differ in nothing but names, rates and fillers."""
-    if (one.type, one.param_shapes) != (other.type, other.param_shapes):
-        return False
-    messages = []
-    for layer in (one, other):
-        message = type(layer.definition)()
-        message.CopyFrom(layer.definition)
-        for field in ("name", "bottom", "top", "param", "propagate_down", "include", "exclude"):
-            message.ClearField(field)
-        for settings in (message.convolution_param, message.inner_product_param):
-            settings.ClearField("weight_filler")
-            settings.ClearField("bias_filler")
-        messages.append(message)
-    return bool(messages[0] == messages[1])
 
 
 def _alone(tensors: dict[str, Any]) -> Any:

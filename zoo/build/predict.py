@@ -1,4 +1,8 @@
-"""Running a network forward, compiled once for each set of blobs and input shapes."""
+"""Running a network forward, compiled once for each set of blobs and input shapes.
+
+What is run is folded for the blobs that are asked for, see `zoo.surgery.fold`; the models that
+`zoo.to_keras` gives are not.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 from weakref import WeakKeyDictionary
+from zlib import crc32
 
 import numpy as np
 
-from zoo.build.model import channels_last_axes, keras_name, needed_layers, to_keras
-from zoo.caffe.schema.caffe_pb2 import NetParameter
-from zoo.errors import ShapeError, UnavailableError, UsageError, did_you_mean
+from zoo.build.inputs import ModelInputs, turned
+from zoo.build.model import needed_layers, to_keras
+from zoo.errors import UnavailableError, UsageError
 from zoo.net import Net
+from zoo.surgery.affine import AFFINE_TYPES
+from zoo.surgery.fold import fold
 from zoo.tensorflow_import import import_tensorflow
 
-__all__ = ["Predictor", "device_scope", "predictor"]
+__all__ = ["Predictor", "device_scope", "predictor", "reseed"]
 
 _PREDICTORS: WeakKeyDictionary[Net, dict[tuple[Any, ...], Predictor]] = WeakKeyDictionary()
 
@@ -26,8 +33,16 @@ def predictor(net: Net, blobs: Sequence[str] | None = None, device: str | None =
     known = _PREDICTORS.setdefault(net, {})
     key = (names, device)
     if key not in known:
-        known[key] = Predictor(net, names, device)
+        known[key] = Predictor(_for_inference(net, names), names, device)
     return known[key]
+
+
+def _for_inference(net: Net, blobs: Sequence[str]) -> Net:
+    """The net folded as far as these blobs allow, or as it is where that would save nothing."""
+    layers = needed_layers(net, blobs)
+    if not any(layer.type in AFFINE_TYPES for layer in layers):
+        return net
+    return fold(net.initialized(), keep=blobs)[0]
 
 
 class Predictor:
@@ -45,51 +60,28 @@ class Predictor:
         self.net, self.blobs, self.device = net, tuple(blobs), device
         with device_scope(device):
             self.model = to_keras(net, self.blobs)
-        self._sizes = _input_sizes(net, self.model.input)
-        layers = [layer.definition for layer in needed_layers(net, self.blobs)]
-        self._part = NetParameter(layer=layers)
-        self._checked: set[tuple[Any, ...]] = set()
+        self._inputs = ModelInputs(net, needed_layers(net, self.blobs), self.model.input)
         self._compiled: dict[tuple[Any, ...], Any] = {}
 
-    def __call__(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def __call__(self, inputs: Mapping[str, Any], seed: int | None = None) -> dict[str, np.ndarray]:
         """Blobs for inputs, all in Caffe's order (N, C, H, W), float32.
+
+        `seed` fixes what layers draw at random, see `reseed`.
 
         Raises
         ------
         UsageError
             When an input is missing or not known; ShapeError when its shape does not fit.
         """
-        arrays = {name: np.asarray(value, np.float32) for name, value in inputs.items()}
-        self.check({name: array.shape for name, array in arrays.items()})
-        arrays = {name: arrays[name] for name in self._sizes}
-        turned = {
-            name: _turn(array, channels_last_axes(array.shape)) for name, array in arrays.items()
-        }
-        outputs = self.predict(turned)
-        return {name: _turn(value, _caffe_axes(value.ndim)) for name, value in outputs.items()}
+        arrays = self._inputs.arrays(inputs)
+        if seed is not None:
+            reseed(self.model, seed)
+        outputs = self.predict(arrays)
+        return {name: turned(value, _caffe_axes(value.ndim)) for name, value in outputs.items()}
 
     def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Raise what `__call__` would for inputs of these shapes, (N, C, H, W)."""
-        key = tuple(shapes.items())
-        if key in self._checked:
-            return
-        stated = self.net.inputs
-        for name in shapes:
-            if name not in stated:
-                raise UsageError(
-                    f"the net has no input {name!r}.{did_you_mean(name, stated)} Its inputs are"
-                    f" {', '.join(stated)}."
-                )
-        for name, sizes in self._sizes.items():
-            if name not in shapes:
-                raise UsageError(
-                    f"input {name!r} of shape {stated[name]} is missing; received"
-                    f" {', '.join(shapes) or 'none'}"
-                )
-            _check_shape(name, shapes[name], stated[name], sizes)
-        # Whatever a layer has against these sizes, it says by its name.
-        Net(self._part, shapes={**stated, **shapes})
-        self._checked.add(key)
+        self._inputs.check(shapes)
 
     def predict(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """The same with inputs and outputs in the order of the model, channels last."""
@@ -111,7 +103,7 @@ class Predictor:
         key = tuple((name, *tensor.shape[1:]) for name, tensor in tensors.items())
         if key not in self._compiled:
             signature = {
-                name: tf.TensorSpec((None, *tensor.shape[1:]), tf.float32)
+                name: tf.TensorSpec((None, *tensor.shape[1:])[: tensor.ndim], tf.float32)
                 for name, tensor in tensors.items()
             }
             self._compiled[key] = tf.function(
@@ -125,12 +117,15 @@ class Predictor:
         return outputs if isinstance(outputs, dict) else {self.blobs[0]: outputs}
 
 
-def _input_sizes(net: Net, given: Any) -> dict[str, tuple[int | None, ...]]:
-    """Input blobs of a model with their shapes as Keras has them, channels last."""
-    if isinstance(given, dict):
-        return {name: tuple(tensor.shape) for name, tensor in given.items()}
-    name = next(blob for blob in net.inputs if keras_name(blob) == given.name)
-    return {name: tuple(given.shape)}
+def reseed(model: Any, seed: int) -> None:
+    """Let the layers that draw at random draw what this seed says from now on.
+
+    Each layer draws other values, and the same ones whatever else is in the model.
+    """
+    for layer in model.layers:
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            generator.state.assign([(seed + crc32(layer.name.encode())) % 2**31, 0])
 
 
 def device_scope(device: str | None) -> AbstractContextManager[Any]:
@@ -164,25 +159,5 @@ def device_scope(device: str | None) -> AbstractContextManager[Any]:
     return tf.device(f"/{kind.upper()}:{number or 0}")  # type: ignore[no-any-return]
 
 
-def _turn(array: np.ndarray, axes: tuple[int, ...] | None) -> np.ndarray:
-    return array if axes is None else np.ascontiguousarray(array.transpose(axes))
-
-
 def _caffe_axes(rank: int) -> tuple[int, ...] | None:
     return (0, rank - 1, *range(1, rank - 1)) if rank in (4, 5) else None
-
-
-def _check_shape(
-    name: str, received: tuple[int, ...], stated: tuple[int, ...], wanted: tuple[int | None, ...]
-) -> None:
-    """`received` and `stated` are in Caffe's order, `wanted` is the model's, channels last."""
-    last = channels_last_axes(received)
-    turned = tuple(received[axis] for axis in last) if last else received
-    fits = len(turned) == len(wanted) and all(
-        size in (None, have) for size, have in zip(wanted, turned, strict=True)
-    )
-    if not fits or 0 in received:
-        free = " with any batch" if None not in wanted[1:] else " with any batch and any size"
-        raise ShapeError(
-            f"input {name!r}: expected an array of shape {stated}{free}, received {received}"
-        )
