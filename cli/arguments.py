@@ -17,6 +17,7 @@ from zoo.errors import UsageError, did_you_mean
 __all__ = [
     "Parser",
     "add_command",
+    "add_engine",
     "add_shared",
     "add_sources",
     "positive_argument",
@@ -119,6 +120,14 @@ def add_command(
         epilog=f"examples:\n{indented}",
     )
     add_shared(parser, top=False)
+    parser.add_argument(
+        "--plugin",
+        dest="plugins",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a Python file with kinds of layer of your own, which is run; repeatable",
+    )
     parser.set_defaults(run=run)
     return parser
 
@@ -132,6 +141,17 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
         metavar="PLACE",
         help="where to look for models: a folder of model directories or the http(s) address of"
         " one; several are searched in order, the models that come with zoo last",
+    )
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """`--engine`, for commands that run a network forward."""
+    parser.add_argument(
+        "--engine",
+        choices=("tensorflow", "onnxruntime"),
+        default="tensorflow",
+        help="what computes (default: tensorflow); onnxruntime gives the same numbers, often"
+        " faster on a CPU, and has to be installed",
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli.arguments import add_command, add_sources, positive_argument
+from zoo.cli.arguments import add_command, add_engine, add_sources, positive_argument
 from zoo.cli.definition import add_partial, tell_partial
 from zoo.cli.output import Output, is_terminal
 from zoo.cli.progress import counting, transferring
@@ -61,6 +61,7 @@ def add(subparsers: Any) -> None:
         help="pictures at a time (default: 32); fewer need less memory",
     )
     parser.add_argument("--device", help="cpu or gpu:0; by default what TensorFlow chooses")
+    add_engine(parser)
     add_partial(parser)
     add_sources(parser)
 
@@ -84,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
             crops=args.crops,
             batch_size=args.batch,
             device=args.device,
+            engine=args.engine,
             progress=counted,
         )
         failures = _show(_merged(given, done), output)

@@ -12,8 +12,8 @@ from zoo.cli.output import Output
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from zoo.loading import LoadReport
     from zoo.net import Net
+    from zoo.report import LoadReport
 
 __all__ = ["add_net_files", "add_partial", "check_one_of", "definition_of", "tell_partial"]
 
@@ -33,10 +33,10 @@ def add_partial(parser: Any) -> None:
     )
 
 
-def tell_partial(args: argparse.Namespace, report: LoadReport | None, output: Output) -> None:
+def tell_partial(args: argparse.Namespace, report: LoadReport, output: Output) -> None:
     """Say what a load with `--partial` left out."""
-    if args.partial and report is not None and (report.fresh or report.unused or report.unfit):
-        output.warning(str(report))
+    if args.partial and report.partial:
+        output.warning(report.weights_text())
 
 
 def check_one_of(args: argparse.Namespace, name: str | None, word: str) -> None:
@@ -99,12 +99,17 @@ def definition_of(args: argparse.Namespace, **state: Any) -> tuple[Net, str]:
 def _net_from_text(
     text: str, place: str, shapes: Mapping[str, Sequence[int]], *, phase: str, **state: Any
 ) -> Net:
-    from zoo.caffe.phases import filter_net
+    from zoo.caffe.lines import layer_lines
     from zoo.caffe.read import parse_definition
-    from zoo.caffe.upgrade import upgrade
     from zoo.layers.kind import known_types
     from zoo.net import Net
+    from zoo.prepare import prepare
 
-    definition, _ = upgrade(parse_definition(text, place, known_types()))
-    definition = filter_net(definition, phase=phase.upper(), **state)
-    return Net(definition, phase=phase.upper(), shapes=shapes)
+    definition, report = prepare(
+        parse_definition(text, place, known_types()),
+        phase=phase.upper(),
+        path=place,
+        lines=layer_lines(text),
+        **state,
+    )
+    return Net(definition, phase=phase.upper(), shapes=shapes, report=report)

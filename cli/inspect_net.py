@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import add_command, add_sources, shape_argument
 from zoo.cli.definition import add_net_files, add_partial, check_one_of, definition_of
-from zoo.cli.output import Column, Output, size_text
+from zoo.cli.output import Column, Output, count_text, size_text
 
 if TYPE_CHECKING:
-    from zoo.loading import LoadReport
+    from zoo.report import LoadReport
 
 __all__ = ["NAME", "add", "run"]
 
@@ -19,10 +19,16 @@ NAME = "inspect"
 _COLUMNS = (
     Column("layer"),
     Column("type"),
-    Column("bottoms"),
-    Column("tops"),
+    Column("bottoms", piped_only=True),
+    Column("tops", piped_only=True),
     Column("shape"),
+    Column("weights", piped_only=True),
     Column("params", right=True),
+    Column("MACs", right=True),
+    Column("bytes", right=True),
+    Column("field", right=True),
+    Column("stride", right=True),
+    Column("offset", right=True, piped_only=True),
 )
 
 
@@ -33,8 +39,10 @@ def add(subparsers: Any) -> None:
         NAME,
         run,
         help="show the layers, shapes and cost of a model or of a definition",
-        description="Layers that zoo does not know are listed. With --weights it is checked that"
-        " the weights fit.",
+        description="MACs and bytes are for one picture. The field is how many pixels a value"
+        " sees, the stride how far apart the fields of neighbours lie. Below stand the layers that"
+        " zoo does not know, and what was upgraded, left out and ignored. With --weights it is"
+        " checked that the weights fit.",
         example="zoo inspect lenet_digits\n"
         "zoo inspect --net deploy.prototxt --weights net.caffemodel\n"
         "zoo inspect --net train_val.prototxt --phase train --input data=32,3,227,227",
@@ -68,31 +76,50 @@ def run(args: argparse.Namespace) -> int:
     state = {"phase": args.phase, "level": args.level, "stages": tuple(args.stage)}
     net, place = definition_of(args, **state)
     facts = describe(net)
-    report = net.report if args.weights else None
     if output.as_json:
-        output.document(facts | {"definition": place, "weights": _report_facts(report)})
+        output.document(facts | {"definition": place, "weights": _weights_facts(net.report)})
         return 0
-    output.table(_COLUMNS, [_row(layer, facts["blobs"]) for layer in facts["layers"]])
+    output.table(_COLUMNS, [_row(layer, facts) for layer in facts["layers"]])
     if not output.quiet:
         output.line("")
     output.facts(_summary(facts, place).items())
-    if report is not None:
-        output.line("", *str(report).splitlines())
+    sections = net.report.sections()
+    if sections:
+        output.line("")
+        output.facts((heading, text) for heading, texts in sections.items() for text in texts)
     return 0
 
 
-def _row(layer: Mapping[str, Any], blobs: Mapping[str, Any]) -> list[str]:
+def _row(layer: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
     tops = ("(in place)" if top in layer["bottoms"] else top for top in layer["tops"])
-    shapes = (_shape_text(blobs[top]) for top in dict.fromkeys(layer["tops"]))
-    params = (_shape_text(shape) for shape in layer["params"])
+    shapes = (_shape_text(facts["blobs"][top]) for top in dict.fromkeys(layer["tops"]))
+    weights = (_shape_text(shape) for shape in layer["params"])
     return [
         layer["name"],
         layer["type"],
         ", ".join(layer["bottoms"]),
         ", ".join(tops),
         ", ".join(shapes),
-        ", ".join(params),
+        ", ".join(weights),
+        f"{layer['param_count']:,}" if layer["params"] else "",
+        count_text(layer["macs"]),
+        count_text(layer["activation_bytes"]),
+        *_field_cells(facts["receptive_fields"].get(next(iter(layer["tops"]), None))),
     ]
+
+
+def _field_cells(field: Mapping[str, Any] | None) -> list[str]:
+    """Size, stride and offset of a receptive field; axes that agree are written once."""
+    if field is None:
+        return ["", "", ""]
+    if field["whole"]:
+        return ["all", "", ""]
+    return [_axes_text(field[name]) for name in ("size", "stride", "start")]
+
+
+def _axes_text(values: list[float | None]) -> str:
+    texts = ["" if value is None else f"{value:g}" for value in values]
+    return texts[0] if len(set(texts)) == 1 else "x".join(texts)
 
 
 def _summary(facts: Mapping[str, Any], place: str) -> dict[str, str]:
@@ -123,8 +150,8 @@ def _shape_text(shape: list[int] | None) -> str:
     return shape_text(None if shape is None else tuple(shape))
 
 
-def _report_facts(report: LoadReport | None) -> dict[str, Any] | None:
-    if report is None:
+def _weights_facts(report: LoadReport) -> dict[str, Any] | None:
+    if report.path is None:
         return None
     return {
         "file": report.path,

@@ -13,7 +13,10 @@ from collections.abc import Sequence
 
 import zoo
 from zoo.cli import (
+    check_gradient,
     classify,
+    compare,
+    convert,
     doctor,
     fetch,
     info,
@@ -42,7 +45,10 @@ COMMANDS = (
     remove,
     inspect_net,
     run,
+    compare,
     classify,
+    convert,
+    check_gradient,
     doctor,
 )
 
@@ -88,6 +94,8 @@ def _run(words: Sequence[str]) -> int:
         args = _parse(words)
     except SystemExit as finished:  # --help and --version
         return int(finished.code or 0)
+    for plugin in args.plugins:
+        zoo.load_plugin(plugin)
     code: int = args.run(args)
     return code
 

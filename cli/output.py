@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,15 +23,16 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-__all__ = ["Column", "Output", "is_terminal", "printable", "size_text"]
+__all__ = ["Column", "Output", "count_text", "is_terminal", "printable", "size_text"]
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; numbers stand to the right."""
+    """A column of a table; numbers stand to the right, and on a terminal some find no room."""
 
     title: str
     right: bool = False
+    piped_only: bool = False
 
 
 class Output:
@@ -109,7 +111,8 @@ class Output:
         from rich.text import Text
 
         table = Table(box=None, pad_edge=False, show_header=not self.quiet, header_style="bold")
-        for index, column in enumerate(columns):
+        shown = [not column.piped_only for column in columns]
+        for index, column in enumerate(compress(columns, shown)):
             table.add_column(
                 column.title,
                 justify="right" if column.right else "left",
@@ -117,7 +120,7 @@ class Output:
                 no_wrap=index == 0 or column.right,
             )
         for row in rows:
-            table.add_row(*(Text(printable(cell)) for cell in row))
+            table.add_row(*(Text(printable(cell)) for cell in compress(row, shown)))
         with self._making_way(sys.stdout):
             _console(sys.stdout).print(table)
 
@@ -181,6 +184,21 @@ def size_text(count: int | None) -> str:
     while value >= 999.95:
         value, prefixes = value / 1000, prefixes[1:]
     return f"{value:.1f} {prefixes[0]}B"
+
+
+def count_text(count: int) -> str:
+    """A large count in three figures.
+
+    >>> count_text(0), count_text(999), count_text(4096), count_text(105_415_200)
+    ('', '999', '4.10 k', '105 M')
+    """
+    if count < 1000:
+        return str(count or "")
+    value, prefixes = count / 1000, "kMGTPE"
+    while value >= 999.5:
+        value, prefixes = value / 1000, prefixes[1:]
+    figures = f"{value:#.3g}".rstrip(".")
+    return f"{figures} {prefixes[0]}"
 
 
 def _lines(text: str) -> str:

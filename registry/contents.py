@@ -94,7 +94,9 @@ def weights_file(names: Iterable[str], card: Card) -> str | None:
     if wanted is not None:
         spellings = (wanted, f"{wanted}.caffemodel")
         return next((name for name in spellings if name in present), None)
-    found = sorted(name for name in present if name.endswith(".caffemodel"))
+    found = sorted(name for name in present if name.endswith(".caffemodel")) or sorted(
+        name for name in present if name.endswith(".caffemodel.h5")
+    )
     if len(found) > 1:
         raise CardError(
             f"{card.path}: names no caffemodel, and there are {len(found)}: {', '.join(found)}."

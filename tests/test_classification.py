@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.caffe.mean import write_mean
 from zoo.classification import score_blob, softmax
 from zoo.errors import UnsupportedLayersError, UsageError
 from zoo.net import Net
@@ -145,6 +146,28 @@ def test_a_mean_picture_is_not_passed_over_in_silence(tmp_path):
     model = zoo.load(copy_of_lenet(tmp_path, readme__md=card))
     assert model.spec is None
     assert "mean picture m.binaryproto" in model.notes[0]
+
+
+@pytest.mark.parametrize("name", ["m.binaryproto", "m.npy"])
+def test_a_mean_file_beside_the_card_gives_the_mean_of_each_channel(tmp_path, name):
+    section = f"input:\n  size: 28\n  channels: GRAY\n  mean_file: {name}\n"
+    directory = copy_of_lenet(tmp_path, readme__md=f"---\nname: mean\n{section}---\n")
+    write_mean(directory / name, np.linspace(0, 20, 28 * 28).reshape(1, 28, 28))
+    model = zoo.load(directory)
+    assert model.spec.mean == pytest.approx((10,))
+    assert f"The mean of each channel is that of all pixels of {name}." in model.notes
+
+
+def test_a_mean_file_of_the_training_definition_is_found_beside_the_card(tmp_path):
+    directory = copy_of_lenet(tmp_path, readme__md="---\nname: mean\n---\n")
+    training = (
+        'layer { name: "data" type: "Data" top: "data" transform_param { crop_size: 28'
+        ' force_gray: true mean_file: "data/digits/mean.binaryproto" } }'
+    )
+    (directory / "train_val.prototxt").write_text(training)
+    assert zoo.load(directory).spec is None
+    write_mean(directory / "mean.binaryproto", np.full((1, 28, 28), 7))
+    assert zoo.load(directory).spec.mean == (7,)
 
 
 def test_nothing_to_classify_and_a_wrong_count_are_refused(tmp_path):

@@ -38,7 +38,10 @@ def test_equal_nets_load_whole(saved):
     net = saved("net", ("fc", 3), weights=True)
     loaded = saved("net", ("fc", 3)).load_weights(saved.folder / "net.caffemodel")
     assert np.array_equal(loaded.params["fc"][0], net.params["fc"][0])
-    assert str(loaded.report) == "1 layers copied from net.caffemodel"
+    assert str(loaded.report) == (
+        "upgraded: Input(s) 'data' became the Input layer 'input'.\n"
+        "copied: 1 layer copied from net.caffemodel."
+    )
 
 
 def test_missing_left_over_and_unfit_are_one_error(saved):
@@ -59,7 +62,10 @@ def test_a_partial_load_says_what_it_did(saved):
     report = net.load_weights(saved.folder / "old.caffemodel", partial=True).report
     assert (report.copied, report.fresh, report.unused) == (["same"], ["fresh"], ["gone"])
     assert list(report.unfit) == ["fc"]
-    assert "does not fit: fc" in str(report)
+    assert report.partial
+    assert "did not fit: fc: needs" in str(report)
+    assert "reinitialised: fresh: not in the file" in str(report)
+    assert "left over: gone: not in the definition" in str(report)
 
 
 def test_layers_of_the_training_net_may_be_left_over(saved):
@@ -95,4 +101,5 @@ def test_legacy_shapes_with_leading_ones_fit(saved):
 
     params, report = match_weights(net, weights, False, frozenset())
     assert [blob.shape for blob in params["fc"]] == [(3, 32), (3,)]
-    assert report.copied == ["fc"]
+    assert (report.copied, report.reshaped) == (["fc"], ["fc"])
+    assert "1 layer of them from blobs of four axes" in str(report)

@@ -26,9 +26,14 @@ if _TYPE_CHECKING:
     from zoo.api import fetch as fetch
     from zoo.api import load as load
     from zoo.api import run as run
+    from zoo.build.check_gradient import check_gradients as check_gradients
+    from zoo.build.gradients import gradients as gradients
     from zoo.build.model import to_keras as to_keras
+    from zoo.comparison import compare as compare
+    from zoo.conversion import convert as convert
     from zoo.errors import ZooError as ZooError
     from zoo.layers.kind import layer as layer
+    from zoo.layers.plugins import load_plugin as load_plugin
     from zoo.net import Net as Net
     from zoo.registry.card import Card as Card
 
@@ -37,10 +42,15 @@ _HOMES = {
     "LoadedModel": "zoo.api",
     "Net": "zoo.net",
     "ZooError": "zoo.errors",
+    "check_gradients": "zoo.build.check_gradient",
     "classify": "zoo.api",
+    "compare": "zoo.comparison",
+    "convert": "zoo.conversion",
     "fetch": "zoo.api",
+    "gradients": "zoo.build.gradients",
     "layer": "zoo.layers.kind",
     "load": "zoo.api",
+    "load_plugin": "zoo.layers.plugins",
     "run": "zoo.api",
     "to_keras": "zoo.build.model",
 }

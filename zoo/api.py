@@ -110,8 +110,12 @@ def run(
     blobs: Sequence[str] | None = None,
     *,
     device: str | None = None,
+    seed: int | None = None,
+    engine: str = "tensorflow",
 ) -> dict[str, np.ndarray]:
     """Run a net forward, in Caffe's terms.
+
+    The phase of the net decides what Dropout and BatchNorm do.
 
     Parameters
     ----------
@@ -120,6 +124,10 @@ def run(
         fully convolutional.
     blobs : names of the blobs to give out; the network's outputs by default.
     device : "cpu" or "gpu:0"; None leaves the choice to TensorFlow.
+    seed : what Dropout and stochastic pooling draw from in the TRAIN phase; None for other values
+        every time.
+    engine : "tensorflow", or "onnxruntime" for the same numbers from ONNX Runtime, which has to be
+        installed and is often faster on a CPU; see docs/exports.md.
 
     Returns
     -------
@@ -137,9 +145,9 @@ def run(
     >>> zoo.run(net, {"data": np.zeros((2, 1, 28, 28))}, ["prob"])["prob"].shape
     (2, 5)
     """
-    from zoo.build.predict import predictor
+    from zoo.exports.engine import predictor_by
 
-    return predictor(net, blobs, device)(inputs)
+    return predictor_by(engine, net, blobs, device)(inputs, seed)
 
 
 def classify(

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.errors import ShapeError, UnsupportedLayersError, UsageError
-from zoo.layers.kind import known_types
-from zoo.net import Net
+from zoo.errors import ShapeError, UsageError
 from zoo.preprocess import find_images, preprocess_batches
+from zoo.scores import score_blob, softmax
 
 if TYPE_CHECKING:
-    from zoo.build.predict import Predictor
+    from zoo.exports.engine import AnyPredictor
     from zoo.loaded import LoadedModel
 
 __all__ = ["Classification", "Prediction", "classify_images", "score_blob"]
@@ -54,6 +53,7 @@ def classify_images(
     crops: int = 1,
     batch_size: int = 32,
     device: str | None = None,
+    engine: str = "tensorflow",
     progress: Progress | None = None,
 ) -> Iterator[Classification]:
     """Classify files, folders and globs, in order; what cannot be read has an `error`.
@@ -63,14 +63,14 @@ def classify_images(
     UsageError
         When nothing is found, or the model has no class scores or no preprocessing.
     """
-    from zoo.build.predict import predictor
+    from zoo.exports.engine import predictor_by
 
     if top < 1:
         raise UsageError(f"top must be at least 1, received {top}")
     paths = find_images([str(image) for image in images])
     blob, is_probability = score_blob(model.net)
     source = next(iter(model.net.inputs))
-    run = predictor(model.net, [blob], device)
+    run = predictor_by(engine, model.net, [blob], device)
     _check_input(model, run, source)
     done = 0
     for batch in preprocess_batches(paths, model.preprocess, batch_size, crops=crops):
@@ -89,7 +89,7 @@ def classify_images(
             progress(done, len(paths))
 
 
-def _check_input(model: LoadedModel, run: Predictor, source: str) -> None:
+def _check_input(model: LoadedModel, run: AnyPredictor, source: str) -> None:
     """Raise UsageError when the card prepares pictures that the network does not take."""
     spec = model.preprocess.spec
     channels = 1 if spec.channels == "GRAY" else 3
@@ -100,48 +100,6 @@ def _check_input(model: LoadedModel, run: Predictor, source: str) -> None:
             f"the input section of {model.directory / 'readme.md'} gives {spec.channels} pictures"
             f" of {spec.size[0]} x {spec.size[1]}, which the network does not take: {error}"
         ) from error
-
-
-def score_blob(net: Net) -> tuple[str, bool]:
-    """The blob with one score a class, and whether it already holds probabilities.
-
-    Raises
-    ------
-    UsageError
-        When no output is a vector of scores.
-    """
-    makers = {top: layer.type for layer in net.layers for top in layer.tops}
-    candidates = [
-        name
-        for name in net.outputs
-        if name not in net.inputs
-        and (shape := net.blobs[name]) is not None
-        and len(shape) >= 2
-        and np.prod(shape[2:]) == 1
-        and makers[name] != "ArgMax"
-    ]
-    ready = [name for name in candidates if makers[name] in ("Softmax", "Sigmoid")]
-    if not candidates and net.unsupported:
-        raise UnsupportedLayersError(net.unsupported, known_types())
-    if not candidates:
-        shapes = ", ".join(f"{name} {net.blobs[name]}" for name in net.outputs)
-        raise UsageError(
-            f"{net.name!r} has no output with one score a class; its outputs are {shapes}. Use"
-            " `zoo run` to get their values."
-        )
-    blob = (ready or candidates)[-1]
-    return blob, makers[blob] in ("Softmax", "Sigmoid")
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of each row.
-
-    >>> softmax(np.array([[0.0, 0.0]])).tolist()
-    [[0.5, 0.5]]
-    """
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    result: np.ndarray = powers / powers.sum(axis=-1, keepdims=True)
-    return result
 
 
 def best(scores: np.ndarray, top: int, labels: list[str] | None) -> tuple[Prediction, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 from zoo.caffe.schema.caffe_pb2 import LayerParameter, NetParameter
 from zoo.errors import NetError, ShapeError, did_you_mean
 from zoo.layers.data import source_shapes
-from zoo.layers.kind import Kind, Shape, count, lookup
+from zoo.layers.kind import Kind, Shape, count, kind_name, lookup
 
 __all__ = ["Layer", "connect"]
 
@@ -46,6 +46,11 @@ class Layer:
     @property
     def type(self) -> str:
         return str(self.definition.type)
+
+    @property
+    def kind_name(self) -> str:
+        """Its type; of a Python layer also module and class, as in "Python:module.Class"."""
+        return kind_name(self.definition)
 
     @property
     def bottoms(self) -> tuple[str, ...]:
@@ -99,9 +104,7 @@ def _read_blob(message: Any, name: str, shapes: Mapping[str, Shape | None]) -> S
 
 
 def _shaped(message: Any, bottoms: list[Shape | None], given: Mapping[str, Shape]) -> Layer:
-    kind = lookup(message.type)
-    if kind is not None and kind.is_source and message.bottom:
-        kind = None if message.type == "Python" else kind
+    kind = _kind(message)
     if kind is None:
         tops = tuple(given.get(top) for top in message.top)
         return Layer(message, None, tuple(bottoms), tops, (), ())
@@ -113,6 +116,16 @@ def _shaped(message: Any, bottoms: list[Shape | None], given: Mapping[str, Shape
         return Layer(message, kind, tuple(bottoms), (None,) * len(message.top), (), ())
     tops = tuple(kind.tops(message, known))
     return Layer(message, kind, tuple(known), tops, tuple(kind.params(message, known)), ())
+
+
+def _kind(message: Any) -> Kind | None:
+    """The kind of a layer. Python that nobody has replaced is a data source, or else not known."""
+    kind = lookup(kind_name(message))
+    if message.type == "Python":
+        kind = kind or lookup("Python")
+        if kind is not None and kind.is_source and message.bottom:
+            return None
+    return kind
 
 
 def _owner(layer: Layer, index: int, owners: dict[str, tuple[str, int]]) -> tuple[str, int]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 from zoo.caffe.read import parse_definition
 from zoo.errors import CardError, NetError, ParseError
-from zoo.layers.kind import known_types
+from zoo.layers.kind import count, known_types
 from zoo.loaded import deployable
-from zoo.net import Net
+from zoo.net import Layer, Net
+from zoo.receptive_field import ReceptiveField, receptive_fields
 from zoo.registry.cache import Cache
-from zoo.registry.card import Card
-from zoo.registry.catalogue import Registry
+from zoo.registry.card_facts import card_facts
+from zoo.registry.catalogue import Found, Registry
 from zoo.registry.contents import definition_file
+from zoo.registry.storage.known import KnownSource
 
 __all__ = ["describe", "info"]
 
@@ -25,9 +28,13 @@ def describe(net: Net) -> dict[str, Any]:
     Returns
     -------
     ``{"name", "phase", "inputs", "outputs", "layers": [{"name", "type", "bottoms", "tops",
-    "params": [shape], "macs"}], "blobs": {name: shape}, "param_count", "macs",
-    "activation_bytes", "unsupported": [{"type", "layers", "nearest"}]}``. A shape is a list, None
-    where an unsupported layer hides it; macs and activation_bytes (float32) are for one picture.
+    "params": [shape], "macs", "param_count", "activation_bytes", "line"}], "blobs": {name: shape},
+    "param_count", "macs", "activation_bytes", "unsupported": [{"type", "layers", "nearest"}],
+    "receptive_fields": {blob: {"size", "stride", "start", "whole"}}, "report": {"dialect",
+    "upgraded", "left_out", "deployed", "ignored", "folded"}}``. A shape is a list, None where an
+    unsupported layer hides it; macs and activation_bytes (float32) are for one picture. What a
+    layer writes in place counts for the layer that made it. A field is None where a blob sees no
+    picture, see `zoo.receptive_field`.
     """
     known = known_types()
     return {
@@ -36,15 +43,7 @@ def describe(net: Net) -> dict[str, Any]:
         "inputs": {name: list(shape) for name, shape in net.inputs.items()},
         "outputs": net.outputs,
         "layers": [
-            {
-                "name": layer.name,
-                "type": layer.type,
-                "bottoms": list(layer.bottoms),
-                "tops": list(layer.tops),
-                "params": [list(shape) for shape in layer.param_shapes],
-                "macs": layer.macs // net.batch,
-            }
-            for layer in net.layers
+            _layer_facts(layer, net.batch, net.report.lines.get(layer.name)) for layer in net.layers
         ],
         "blobs": {
             name: None if shape is None else list(shape) for name, shape in net.blobs.items()
@@ -60,6 +59,45 @@ def describe(net: Net) -> dict[str, Any]:
             }
             for kind, layers in net.unsupported.items()
         ],
+        "receptive_fields": {
+            name: field and _field_facts(field) for name, field in receptive_fields(net).items()
+        },
+        "report": {name: getattr(net.report, name) for name in _REPORTED},
+    }
+
+
+# What a report says about the definition.
+_REPORTED = ("dialect", "upgraded", "left_out", "deployed", "ignored", "folded")
+
+
+def _layer_facts(layer: Layer, batch: int, line: int | None) -> dict[str, Any]:
+    made = [
+        shape
+        for top, shape in zip(layer.tops, layer.top_shapes, strict=True)
+        if shape is not None and top not in layer.bottoms
+    ]
+    return {
+        "name": layer.name,
+        "type": layer.type,
+        "bottoms": list(layer.bottoms),
+        "tops": list(layer.tops),
+        "params": [list(shape) for shape in layer.param_shapes],
+        "macs": layer.macs // batch,
+        "param_count": sum(map(count, layer.param_shapes)),
+        "activation_bytes": 4 * sum(map(count, made)) // batch,
+        "line": line,
+    }
+
+
+def _field_facts(field: ReceptiveField) -> dict[str, Any]:
+    def plain(stride: Fraction | None) -> int | float | None:
+        return stride if stride is None else int(stride) if stride == int(stride) else float(stride)
+
+    return {
+        "size": list(field.size),
+        "stride": [plain(stride) for stride in field.stride],
+        "start": list(field.start),
+        "whole": field.whole,
     }
 
 
@@ -68,60 +106,57 @@ def info(name: str, sources: Sequence[str] = ()) -> dict[str, Any]:
 
     Returns
     -------
-    ``{"name", "title", "source", "cached", "directory", "license", "task", "caffemodel",
-    "caffemodel_url", "sha1", "sha256", "size_bytes", "input", "labels", "citation", "metadata",
-    "params", "macs", "activation_bytes", "input_shapes", "definition_problem"}``; None where
-    nothing is known.
+    ``{"name", "title", "source", "cached", "directory", "size_bytes", "params", "macs",
+    "activation_bytes", "input_shapes", "definition_problem"}`` and all of
+    `zoo.registry.card_facts.card_facts`; None where nothing is known.
 
     Raises
     ------
     UnknownModelError, DownloadError, CardError
     """
-    cached = Cache().get(name)
-    if cached is not None:
-        card, source = cached.card, cached.record.source
-        facts: dict[str, Any] = {"size_bytes": None}
-        if cached.weights is not None and cached.weights.exists():
-            facts["size_bytes"] = cached.weights.stat().st_size
-        facts |= _definition_facts(lambda: cached.deploy.read_text())
-        name, directory = cached.name, str(cached.directory)
-    else:
-        found = Registry(sources).find(name)
-        card, source, name, directory = found.card, found.source.name, found.name, None
-        names = [file.name for file in found.files()]
-        facts = {"size_bytes": card.size_bytes}
-        facts |= _definition_facts(lambda: found.text(definition_file(names, card)))
+    cache = Cache()
+    cached = cache.get(name)
+    if cached is None:
+        found = Registry(sources, cache).find(name)
+        cached = cache.get(found.name)
+        if cached is None:
+            return _facts_of_found(found)
+    size = cached.weights.stat().st_size if cached.weights and cached.weights.exists() else None
     return {
-        "name": name,
-        "title": card.name or name,
-        "source": source,
-        "cached": cached is not None,
-        "directory": directory,
-        **_card_facts(card),
+        "name": cached.name,
+        "title": cached.card.name or cached.name,
+        "source": cached.record.source,
+        "cached": True,
+        "directory": str(cached.directory),
+        **card_facts(cached.card),
+        "size_bytes": size,
+        **_definition_facts(lambda: cached.deploy.read_text()),
+    }
+
+
+def _facts_of_found(found: Found) -> dict[str, Any]:
+    facts: dict[str, Any] = dict.fromkeys(_DEFINITION)
+    if not isinstance(found.source, KnownSource):  # whose definitions lie elsewhere
+        names = [file.name for file in found.files()]
+        facts = _definition_facts(lambda: found.text(definition_file(names, found.card)))
+    return {
+        "name": found.name,
+        "title": found.card.name or found.name,
+        "source": found.source.name,
+        "cached": False,
+        "directory": None,
+        **card_facts(found.card),
+        "size_bytes": found.card.size_bytes,
         **facts,
     }
 
 
-def _card_facts(card: Card) -> dict[str, Any]:
-    return {
-        "license": card.license,
-        "task": card.value("task"),
-        "caffemodel": card.caffemodel,
-        "caffemodel_url": card.caffemodel_url,
-        "sha1": card.sha1,
-        "sha256": card.sha256,
-        "input": card.input.to_mapping() if card.input else None,
-        "labels": card.labels,
-        "citation": card.citation,
-        "metadata": {key: _plain(value) for key, value in card.metadata.items()},
-    }
+_DEFINITION = ("params", "macs", "activation_bytes", "input_shapes", "definition_problem")
 
 
 def _definition_facts(text: Any) -> dict[str, Any]:
     """What the definition alone tells; the reason where it cannot be read."""
-    facts: dict[str, Any] = dict.fromkeys(
-        ("params", "macs", "activation_bytes", "input_shapes", "definition_problem")
-    )
+    facts: dict[str, Any] = dict.fromkeys(_DEFINITION)
     try:
         net, _ = deployable(parse_definition(text(), known_types=known_types()))
     except (CardError, NetError, ParseError) as error:
@@ -134,12 +169,3 @@ def _definition_facts(text: Any) -> dict[str, Any]:
         "activation_bytes": told["activation_bytes"],
         "input_shapes": told["inputs"],
     }
-
-
-def _plain(value: Any) -> Any:
-    """A front matter value as JSON knows it; YAML reads dates as dates."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)

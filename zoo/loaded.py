@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from zoo.caffe.data_source import is_data_source
 from zoo.caffe.deploy import preprocessing, to_deploy
-from zoo.caffe.phases import filter_net
+from zoo.caffe.lines import layer_lines_of_file
+from zoo.caffe.mean import channel_mean, read_mean
 from zoo.caffe.read import read_definition
 from zoo.caffe.schema.caffe_pb2 import NetParameter
 from zoo.caffe.upgrade import upgrade
@@ -19,11 +20,12 @@ from zoo.errors import UsageError, WeightsError
 from zoo.input_spec import InputSpec
 from zoo.labels import check_labels, read_labels
 from zoo.layers.kind import known_types
-from zoo.loading import LoadReport
 from zoo.net import Net
+from zoo.prepare import prepare
 from zoo.preprocess import Preprocessor
 from zoo.registry.cached import CachedModel
 from zoo.registry.card import Card
+from zoo.report import LoadReport
 
 if TYPE_CHECKING:
     import keras
@@ -54,8 +56,8 @@ class LoadedModel:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def report(self) -> LoadReport | None:
-        """What became of each layer when the weights were loaded."""
+    def report(self) -> LoadReport:
+        """What became of the definition and the weights: upgraded, ignored, copied, ..."""
         return self.net.report
 
     @cached_property
@@ -91,6 +93,7 @@ class LoadedModel:
         crops: int = 1,
         batch_size: int = 32,
         device: str | None = None,
+        engine: str = "tensorflow",
         progress: Progress | None = None,
     ) -> Iterator[Classification]:
         """The best classes of each picture, see `zoo.classification.classify_images`."""
@@ -103,6 +106,7 @@ class LoadedModel:
             crops=crops,
             batch_size=batch_size,
             device=device,
+            engine=engine,
             progress=progress,
         )
 
@@ -121,7 +125,12 @@ def load_directory(
     UsageError
         When the card's labels are not as many as the outputs.
     """
-    net, notes = deployable(read_definition(files.deploy, known_types()), shapes)
+    net, notes = deployable(
+        read_definition(files.deploy, known_types()),
+        shapes,
+        path=files.deploy,
+        lines=layer_lines_of_file(files.deploy),
+    )
     training = _training_definition(files)
     if files.weights is None:
         raise WeightsError(
@@ -137,14 +146,16 @@ def load_directory(
 
 
 def deployable(
-    definition: NetParameter, shapes: Mapping[str, Sequence[int]] | None = None
+    definition: NetParameter, shapes: Mapping[str, Sequence[int]] | None = None, **origin: Any
 ) -> tuple[Net, list[str]]:
-    """A net for inference from a deploy or a training definition, and what was changed."""
-    definition = filter_net(upgrade(definition)[0], phase="TEST")
-    notes: list[str] = []
+    """A net for inference from a deploy or a training definition, and what was changed.
+
+    `origin` is the path and the lines of the definition, see `zoo.prepare.prepare`.
+    """
+    definition, report = prepare(definition, **origin)
     if any(is_data_source(layer) for layer in definition.layer):
-        definition, notes = to_deploy(definition)
-    return Net(definition, shapes=shapes), notes
+        definition, report.deployed = to_deploy(definition)
+    return Net(definition, shapes=shapes, report=report), list(report.deployed)
 
 
 def _training_definition(files: CachedModel) -> NetParameter | None:
@@ -158,11 +169,15 @@ def _spec(loaded: LoadedModel, training: NetParameter | None) -> InputSpec | Non
     """The card's `input:` section, else what the training definition's data layer does."""
     stated = loaded.card.metadata.get("input")
     if isinstance(stated, dict) and "mean_file" in stated and "mean" not in stated:
-        loaded.notes.append(
-            f"The card subtracts the mean picture {stated['mean_file']}, which is not read; state"
-            " the mean of each channel as `mean` in its input section."
-        )
-        return None
+        mean = _mean_of_file(loaded, str(stated["mean_file"]))
+        if mean is None or loaded.card.input is None:
+            loaded.notes.append(
+                f"The card subtracts the mean picture {stated['mean_file']}, which is not there;"
+                " state the mean of each channel as `mean` in its input section."
+            )
+            return None
+        in_order = mean[::-1] if loaded.card.input.channels == "RGB" else mean
+        return replace(loaded.card.input, mean=tuple(in_order))
     if loaded.card.input is not None:
         return loaded.card.input
     facts: dict[str, Any] | None = preprocessing(training) if training is not None else None
@@ -171,7 +186,9 @@ def _spec(loaded: LoadedModel, training: NetParameter | None) -> InputSpec | Non
     assumed = facts.pop("assumed", [])
     height_width = _input_size(loaded.net)
     facts.setdefault("size", height_width)
-    if facts["size"] is None or "mean_file" in facts:
+    if "mean_file" in facts:
+        facts["mean"] = _mean_of_file(loaded, facts.pop("mean_file"))
+    if facts["size"] is None or facts["mean"] is None:
         return None
     loaded.notes.append(
         " ".join(
@@ -182,6 +199,18 @@ def _spec(loaded: LoadedModel, training: NetParameter | None) -> InputSpec | Non
         )
     )
     return InputSpec.from_mapping(facts, "train_val.prototxt")
+
+
+def _mean_of_file(loaded: LoadedModel, name: str) -> list[float] | None:
+    """The mean of each channel, blue first, of a mean file beside the card; None where none lies.
+
+    So Caffe's examples/cpp_classification takes a mean file for a deployed network.
+    """
+    path = loaded.directory / PurePosixPath(name).name
+    if not path.is_file():
+        return None
+    loaded.notes.append(f"The mean of each channel is that of all pixels of {path.name}.")
+    return channel_mean(read_mean(path))
 
 
 def _score_note(net: Net) -> list[str]:

@@ -8,53 +8,27 @@ is an error unless a partial load is asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zoo.errors import WeightsError, did_you_mean
 from zoo.layers.kind import Shape, count
+from zoo.report import LoadReport
 
 if TYPE_CHECKING:
+    from zoo.connect import Layer
     from zoo.net import Net
 
-__all__ = ["LoadReport", "match_weights"]
+__all__ = ["match_weights", "owned_params"]
 
-
-@dataclass
-class LoadReport:
-    """What became of each layer when weights were loaded.
-
-    Attributes
-    ----------
-    path : the file the weights came from.
-    copied : layers whose blobs all came from the file.
-    fresh : layers with params for which the file has nothing.
-    unused : layers of the file that the definition does not have.
-    unfit : layers of both whose blobs differ, with the reason.
-    """
-
-    path: str
-    copied: list[str] = field(default_factory=list)
-    fresh: list[str] = field(default_factory=list)
-    unused: list[str] = field(default_factory=list)
-    unfit: dict[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        rows = [f"{len(self.copied)} layers copied from {Path(self.path).name}"]
-        if self.fresh:
-            rows.append(f"fresh (not in the file): {', '.join(self.fresh)}")
-        if self.unused:
-            rows.append(f"unused (not in the definition): {', '.join(self.unused)}")
-        rows += [f"does not fit: {name}: {reason}" for name, reason in self.unfit.items()]
-        return "\n".join(rows)
+Weights = Mapping[str, Sequence[np.ndarray | None]]
 
 
 def match_weights(
     net: Net,
-    weights: Mapping[str, Sequence[np.ndarray]],
+    weights: Weights,
     partial: bool,
     may_be_left: frozenset[str],
 ) -> tuple[dict[str, list[np.ndarray]], LoadReport]:
@@ -66,7 +40,11 @@ def match_weights(
         When anything is missing, left over or unfit, and `partial` is False; or when nothing at
         all fits, whatever `partial` says.
     """
-    report = LoadReport(str(getattr(weights, "path", "weights")))
+    path = str(getattr(weights, "path", "weights"))
+    report = replace(net.report, path=path, copied=[], reshaped=[], fresh=[], unused=[], unfit={})
+    era = getattr(weights, "format", "current")
+    if era in ("v0", "v1"):
+        report.upgraded = [*report.upgraded, f"The weights are in Caffe's {era.upper()} format."]
     params: dict[str, list[np.ndarray]] = {}
     for layer in net.layers:
         if not layer.param_shapes:
@@ -75,44 +53,75 @@ def match_weights(
         if blobs is None:
             report.fresh.append(layer.name)
             continue
-        fitted = [_fit(blob, shape) for blob, shape in zip(blobs, layer.param_shapes, strict=False)]
+        loose = layer.kind is not None and layer.kind.ones_vary
+        fitted = [
+            _fit(blob, shape, loose) for blob, shape in zip(blobs, layer.param_shapes, strict=False)
+        ]
         if len(blobs) != len(layer.param_shapes) or any(blob is None for blob in fitted):
             report.unfit[layer.name] = _why_unfit(layer.param_shapes, blobs)
             continue
-        params[layer.name] = [blob for blob in fitted if blob is not None]
+        params[layer.name] = own = [blob for blob in fitted if blob is not None]
         report.copied.append(layer.name)
+        if any(blob is not mine for blob, mine in zip(blobs, own, strict=True)):
+            report.reshaped.append(layer.name)
     names = {layer.name for layer in net.layers}
     report.unused = [name for name in weights if name not in names]
     _check(net, report, partial, may_be_left)
     return params, report
 
 
-def _blobs_of(
-    layer: object, weights: Mapping[str, Sequence[np.ndarray]]
-) -> Sequence[np.ndarray] | None:
-    """The layer's own blobs, or those of the layers that own its shared params."""
-    name, owners = layer.name, layer.owners  # type: ignore[attr-defined]
-    if name in weights:
-        return weights[name]
-    if all(owner != name and owner in weights for owner, _ in owners):
-        return [weights[owner][index] for owner, index in owners]
-    return None
+def owned_params(net: Net) -> dict[str, list[np.ndarray | None]]:
+    """The net's params with None in the place of each that another layer owns."""
+    return {
+        layer.name: [
+            blob if owner == (layer.name, index) else None
+            for index, (blob, owner) in enumerate(
+                zip(net.params[layer.name], layer.owners, strict=True)
+            )
+        ]
+        for layer in net.layers
+        if layer.name in net.params
+    }
 
 
-def _fit(blob: np.ndarray, shape: Shape) -> np.ndarray | None:
-    """The blob in the wanted shape, if it is that shape but for the legacy's leading ones."""
-    if blob.shape == shape:
+def _blobs_of(layer: Layer, weights: Weights) -> list[np.ndarray | None] | None:
+    """The layer's own blobs, and where it has none those of the layers that own its shared params.
+
+    A binary file holds what layers share once for each of them, an HDF5 file only the owner's.
+    """
+    blobs = list(weights.get(layer.name, ()))
+    blobs += [None] * (len(layer.owners) - len(blobs))
+    for index, (owner, position) in enumerate(layer.owners):
+        theirs = weights.get(owner, ())
+        shared = theirs[position] if owner != layer.name and position < len(theirs) else None
+        if blobs[index] is None and shared is not None:
+            shape = layer.param_shapes[index]  # of as many values, where sharing is permissive
+            blobs[index] = shared.reshape(shape) if shared.size == count(shape) else shared
+    there = layer.name in weights or all(blob is not None for blob in blobs)
+    return blobs if there else None
+
+
+def _fit(blob: np.ndarray | None, shape: Shape, loose: bool) -> np.ndarray | None:
+    """The blob in the wanted shape, if it is that shape but for the legacy's leading ones.
+
+    If `loose`, axes of size 1 do not matter wherever they are.
+    """
+    if blob is None or blob.shape == shape:
         return blob
     if blob.ndim == 4 and (1,) * (4 - len(shape)) + shape == blob.shape:
+        return blob.reshape(shape)
+    if loose and [size for size in blob.shape if size > 1] == [size for size in shape if size > 1]:
         return blob.reshape(shape)
     return None
 
 
-def _why_unfit(wanted: Sequence[Shape], blobs: Sequence[np.ndarray]) -> str:
-    received = [blob.shape for blob in blobs]
-    reason = f"needs {[tuple(shape) for shape in wanted]}, the file has {received}"
-    if len(wanted) == len(received) and all(
-        count(one) == count(other) for one, other in zip(wanted, received, strict=True)
+def _why_unfit(wanted: Sequence[Shape], blobs: Sequence[np.ndarray | None]) -> str:
+    received = [None if blob is None else blob.shape for blob in blobs]
+    there = [shape for shape in received if shape is not None]
+    shown = there if received[: len(there)] == there else received
+    reason = f"needs {[tuple(shape) for shape in wanted]}, the file has {shown}"
+    if len(wanted) == len(there) and all(
+        count(one) == count(other) for one, other in zip(wanted, there, strict=True)
     ):
         reason += (
             "; the counts agree, so this may be InnerProduct weights for a Convolution or the"

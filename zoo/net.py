@@ -9,22 +9,26 @@ AppendBottom, AppendParam).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from zoo.caffe.phases import filter_net
+from zoo.caffe.hdf5 import write_hdf5_weights
+from zoo.caffe.lines import layer_lines_of_file
 from zoo.caffe.read import read_definition
 from zoo.caffe.schema.caffe_pb2 import NetParameter
-from zoo.caffe.upgrade import upgrade
 from zoo.caffe.weights import read_weights
 from zoo.caffe.write import prototxt_text, write_caffemodel, write_prototxt
 from zoo.connect import Layer, connect
 from zoo.errors import NetError, ShapeError, UsageError, did_you_mean
+from zoo.ignored import ignored
 from zoo.layers.fillers import fill
 from zoo.layers.kind import Shape, count, known_types
-from zoo.loading import LoadReport, match_weights
+from zoo.loading import match_weights, owned_params
+from zoo.prepare import prepare
+from zoo.report import LoadReport
 
 __all__ = ["Layer", "Net"]
 
@@ -40,7 +44,7 @@ class Net:
     params : layer name to its learned blobs, arrays of Caffe's shapes.
     phase : "TRAIN" or "TEST".
     shapes : blob name to shape, for sources that state none, or to state another one.
-    report : what became of each layer when weights were loaded.
+    report : what became of the definition and of weights on the way here.
 
     Raises
     ------
@@ -60,7 +64,7 @@ class Net:
     ) -> None:
         self.definition = definition
         self.phase = phase
-        self.report = report
+        self._report = report or LoadReport()
         self._given = {name: tuple(map(int, shape)) for name, shape in (shapes or {}).items()}
         self.layers: tuple[Layer, ...] = tuple(connect(definition, self._given))
         self.params: dict[str, list[np.ndarray]] = {
@@ -85,7 +89,7 @@ class Net:
         Parameters
         ----------
         prototxt : path of the definition.
-        weights : path of a .caffemodel.
+        weights : path of a .caffemodel or .caffemodel.h5.
         phase : "test" or "train"; `level` and `stages` are the rest of Caffe's NetState.
         shapes : shapes for data sources that cannot be opened here, blob name to (N, C, H, W).
         partial : copy what fits by name; without it anything missing, left over or of another
@@ -106,16 +110,26 @@ class Net:
         >>> zoo.Net.read(path).blobs["conv"]
         (1, 4, 6, 6)
         """
-        definition, _ = upgrade(read_definition(prototxt, known_types()))
         phase = _phase(phase)
-        net = cls(
-            filter_net(definition, phase=phase, level=level, stages=tuple(stages)),
+        definition, report = prepare(
+            read_definition(prototxt, known_types()),
             phase=phase,
-            shapes=shapes,
+            level=level,
+            stages=stages,
+            path=prototxt,
+            lines=layer_lines_of_file(prototxt),
         )
+        net = cls(definition, phase=phase, shapes=shapes, report=report)
         return net if weights is None else net.load_weights(weights, partial=partial)
 
     # What the network is.
+
+    @cached_property
+    def report(self) -> LoadReport:
+        """What became of the definition and of weights on the way here, and what has no effect."""
+        lines = self._report.lines
+        said = ignored(self.definition, self.phase, self.params, lines)
+        return replace(self._report, ignored=said)
 
     @property
     def name(self) -> str:
@@ -156,7 +170,7 @@ class Net:
         kinds: dict[str, list[str]] = {}
         for layer in self.layers:
             if layer.kind is None:
-                kinds.setdefault(layer.type, []).append(layer.name)
+                kinds.setdefault(layer.kind_name, []).append(layer.name)
         return kinds
 
     @property
@@ -200,17 +214,19 @@ class Net:
         """The same network for inputs of other shapes; ShapeError if its weights forbid it."""
         given = {**self._given, **{name: tuple(shape) for name, shape in shapes.items()}}
         _check_names("input", shapes, self.inputs)
-        return Net(self.definition, self.params, phase=self.phase, shapes=given, report=self.report)
+        return Net(
+            self.definition, self.params, phase=self.phase, shapes=given, report=self._report
+        )
 
     def with_params(self, params: Params) -> Net:
         """The same network with the blobs of the named layers replaced."""
         _check_names("layer with params", params, self.param_shapes)
-        return self._with({**self.params, **params}, self.report)
+        return self._with({**self.params, **params}, self._report)
 
     def load_weights(
         self, path: str | Path, *, partial: bool = False, may_be_left: Iterable[str] = ()
     ) -> Net:
-        """The same network with weights from a .caffemodel, matched by layer name.
+        """The same network with weights from a .caffemodel or .caffemodel.h5, matched by name.
 
         `may_be_left` names layers of the file that this definition may lack without `partial`:
         those that only another phase of the same model has.
@@ -234,15 +250,18 @@ class Net:
         for layer in self.layers:
             for index, (owner, blob) in enumerate(layer.owners):
                 params[layer.name][index] = params[owner][blob].reshape(layer.param_shapes[index])
-        return self._with(params, self.report)
+        return self._with(params, self._report)
 
-    def _with(self, params: Params, report: LoadReport | None) -> Net:
+    def _with(self, params: Params, report: LoadReport) -> Net:
         return Net(self.definition, params, phase=self.phase, shapes=self._given, report=report)
 
     # Out again.
 
     def save(self, prototxt: str | Path | None = None, weights: str | Path | None = None) -> None:
-        """Write the definition, the weights or both in Caffe's current format."""
+        """Write the definition, the weights or both in Caffe's current format.
+
+        Weights go to HDF5 when the name ends with ``.h5``, else to a binary caffemodel.
+        """
         if prototxt is not None:
             write_prototxt(prototxt, self.definition)
         if weights is not None:
@@ -252,7 +271,10 @@ class Net:
                     f"these layers have no weights to save: {', '.join(missing)}; load a"
                     " .caffemodel or call initialized() first"
                 )
-            write_caffemodel(weights, self.definition, self.params)
+            if Path(weights).suffix == ".h5":
+                write_hdf5_weights(weights, self.definition, owned_params(self))
+            else:
+                write_caffemodel(weights, self.definition, self.params)
 
     def to_prototxt(self) -> str:
         """The definition as text."""

@@ -19,7 +19,7 @@ from types import ModuleType
 
 from zoo.errors import UnavailableError
 
-__all__ = ["import_tensorflow"]
+__all__ = ["import_tensorflow", "silenced"]
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
@@ -38,6 +38,13 @@ def import_tensorflow() -> ModuleType:
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
             return _import_quietly()
     return _import()
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Keep off stderr what parts of TensorFlow write there past every setting."""
+    with tempfile.TemporaryFile() as written, _descriptor_redirected(2, written.fileno()):
+        yield
 
 
 def _import() -> ModuleType:

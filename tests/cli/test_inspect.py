@@ -1,16 +1,21 @@
 """`zoo inspect`: golden text, stable keys, and every bad input a new user has."""
 
+import os
+import re
+import subprocess
+import sys
+
 import pytest
 
 import zoo
 
 PLAIN = """\
-layer	type	bottoms	tops	shape	params
-input	Input		data	1x3x8x8	
-conv/a	Convolution	data	conv/a	1x4x6x6	4x3x3x3, 4
-relu	ReLU	conv/a	(in place)	1x4x6x6	
-ip	InnerProduct	conv/a	ip	1x3	3x144, 3
-prob	Softmax	ip	prob	1x3	
+layer	type	bottoms	tops	shape	weights	params	MACs	bytes	field	stride	offset
+input	Input		data	1x3x8x8				768	1	1	0
+conv/a	Convolution	data	conv/a	1x4x6x6	4x3x3x3, 4	112	3.89 k	576	3	1	0
+relu	ReLU	conv/a	(in place)	1x4x6x6					3	1	0
+ip	InnerProduct	conv/a	ip	1x3	3x144, 3	435	432	12	all		
+prob	Softmax	ip	prob	1x3				12	all		
 
 network	TinyNet (TEST)
 definition	{place}
@@ -20,6 +25,8 @@ layers	5
 params	547
 multiply-accumulates	4,320
 activations	1.4 kB
+
+upgraded	Input(s) 'data' became the Input layer 'input'.
 """  # noqa: W291
 TRAINING = """\
 name: "TinyNet"
@@ -76,7 +83,7 @@ def test_json_has_what_programs_need(run_zoo, definition):
     facts = run_zoo("inspect", "--net", definition, "--json").json
     assert list(facts) == [
         "name", "phase", "inputs", "outputs", "layers", "blobs", "param_count", "macs",
-        "activation_bytes", "unsupported", "definition", "weights",
+        "activation_bytes", "unsupported", "receptive_fields", "report", "definition", "weights",
     ]  # fmt: skip
     assert facts["layers"][1] == {
         "name": "conv/a",
@@ -85,7 +92,14 @@ def test_json_has_what_programs_need(run_zoo, definition):
         "tops": ["conv/a"],
         "params": [[4, 3, 3, 3], [4]],
         "macs": 3888,
+        "param_count": 112,
+        "activation_bytes": 576,
+        "line": 4,
     }
+    assert facts["receptive_fields"]["conv/a"] == {
+        "size": [3, 3], "stride": [1, 1], "start": [0, 0], "whole": False,
+    }  # fmt: skip
+    assert facts["report"]["upgraded"] == ["Input(s) 'data' became the Input layer 'input'."]
     assert facts["blobs"]["ip"] == [1, 3]
     assert (facts["param_count"], facts["macs"], facts["unsupported"]) == (547, 4320, [])
 
@@ -108,8 +122,98 @@ def test_train_reads_the_training_definition_of_a_model(run_zoo, models, trainin
 
 def test_weights_that_fit_are_reported(run_zoo, definition):
     words = ("inspect", "--net", definition, "--weights", definition.parent / "tiny.caffemodel")
-    assert "2 layers copied from tiny.caffemodel" in run_zoo(*words).out
+    assert "copied\t2 layers copied from tiny.caffemodel.\n" in run_zoo(*words).out
     assert run_zoo(*words, "--json").json["weights"]["copied"] == ["conv/a", "ip"]
+
+
+def test_what_has_no_effect_is_told_with_its_lines(run_zoo, training, tmp_path):
+    training.write_text(
+        TRAINING.replace('top: "ip"\n', 'top: "ip" pooling_param { pool: MAX }\n').replace(
+            "num_output: 3", 'num_output: 3 weight_filler { type: "xavier" }'
+        )
+    )
+    shapes = {"data": (2, 3, 4, 4)}
+    zoo.Net.read(training, shapes=shapes).initialized().save(weights=tmp_path / "w.caffemodel")
+    words = ("--net", training, "--weights", tmp_path / "w.caffemodel", "--input", "data=2,3,4,4")
+    told = run_zoo("inspect", *words).out.splitlines()
+    assert (
+        "left out\t3 layers of other phases, levels or stages: drop (line 6), extra (line 7),"
+        " deep (line 8)." in told
+    )
+    assert "ignored\tweight_filler gives way to the weights: ip (line 4)." in told
+    assert "ignored\tpooling_param means nothing to InnerProduct: ip (line 4)." in told
+    assert (
+        "ignored\tthe Data source is not opened; its arrays are given, ready transformed: data"
+        " (line 2)." in told
+    )
+    assert "copied\t1 layer copied from w.caffemodel." in told
+
+
+def test_old_layers_and_choices_of_implementation_are_told(run_zoo, tmp_path):
+    path = tmp_path / "old.prototxt"
+    path.write_text(
+        'input: "data" input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8\n'
+        'layers { name: "conv" type: CONVOLUTION bottom: "data" top: "conv" blobs_lr: 1\n'
+        "  convolution_param { num_output: 2 kernel_size: 3 engine: CUDNN } }\n"
+        'layers { name: "drop" type: DROPOUT bottom: "conv" top: "conv" }\n'
+    )
+    report = run_zoo("inspect", "--net", path, "--json").json["report"]
+    assert report["upgraded"] == [
+        "2 V1 layer(s) were rewritten in the current format.",
+        "blobs_lr of 1 V1 layer(s) became lr_mult of their param.",
+        "Input(s) 'data' became the Input layer 'input'.",
+    ]
+    assert report["ignored"] == [
+        "engine: CUDNN changes no result, and zoo chooses for itself: conv (line 2).",
+        "Dropout passes everything on in the TEST phase: drop (line 4).",
+    ]
+
+
+def test_the_fork_a_network_was_written_for_is_told(run_zoo, tmp_path):
+    path = tmp_path / "ssd.prototxt"
+    path.write_text(
+        'input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\n'
+        'layer { name: "n" type: "Normalize" bottom: "data" top: "n" }\n'
+    )
+    assert "dialect\tSSD, by Normalize.\n" in run_zoo("inspect", "--net", path).out
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "macs"),
+    [
+        ("BVLC+caffe/models/bvlc_alexnet/deploy.prototxt", 60_965_224, 724_406_816),
+        ("BVLC+caffe/models/bvlc_googlenet/deploy.prototxt", 6_998_552, 1_582_671_872),
+    ],
+)
+def test_the_counts_that_lectures_teach(run_zoo, shared, path, params, macs):
+    facts = run_zoo("inspect", "--net", shared / "prototxt" / path, "--json").json
+    assert (facts["param_count"], facts["macs"]) == (params, macs)
+    assert sum(layer["param_count"] for layer in facts["layers"]) == params
+    assert sum(layer["macs"] for layer in facts["layers"]) == macs
+    assert sum(layer["activation_bytes"] for layer in facts["layers"]) == facts["activation_bytes"]
+
+
+def test_vgg16_has_the_params_of_its_paper(run_zoo, shared):
+    facts = run_zoo("inspect", "--net", shared / "golden/nets/vgg16.prototxt", "--json").json
+    assert facts["param_count"] == 138_357_544
+
+
+def test_the_table_fits_a_terminal_of_100_columns(shared, own_zoo_home):
+    definition = shared / "prototxt/BVLC+caffe/models/bvlc_googlenet/deploy.prototxt"
+    command = [sys.executable, "-m", "zoo", "inspect", "--net", str(definition)]
+    code = f"import pty; pty.spawn({command})"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "COLUMNS": "100", "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).splitlines()
+    assert all(len(row.rstrip()) <= 100 for row in rows[: rows.index("")])
+    shown = "conv1/7x7_s2 Convolution 10x64x112x112 9,472 118 M 3.21 M 7 2"
+    assert shown in [" ".join(row.split()) for row in rows]
 
 
 def test_a_source_without_a_shape_asks_for_it(run_zoo, training):
@@ -157,7 +261,7 @@ def test_unknown_layers_are_listed_and_no_error(run_zoo, definition):
     definition.write_text(text.replace('"ReLU"', '"RelU6"').replace('"Softmax"', '"Flurb"'))
     shown = run_zoo("inspect", "--net", definition)
     assert shown.code == 0
-    assert "unsupported RelU6\t1: relu; nearest: ReLU\n" in shown.out
+    assert "unsupported RelU6\t1: relu; nearest: ReLU6\n" in shown.out
     assert "unsupported Flurb\t1: prob\n" in shown.out
     unsupported = run_zoo("inspect", "--net", definition, "--json").json["unsupported"]
     assert [kind["type"] for kind in unsupported] == ["RelU6", "Flurb"]
