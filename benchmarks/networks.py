@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.onnx_export import to_onnx
 from zoo.caffe.schema.caffe_pb2 import LayerParameter, NetParameter
+from zoo.exports.onnx_model import onnx_model
 from zoo.net import Net
 
 __all__ = ["NETWORKS", "network", "write"]
@@ -69,6 +69,23 @@ class Definition:
         """A convolution and its ReLU; returns the blob."""
         self.convolution(name, outputs, kernel, **settings)
         self.add(f"relu_{name}", "ReLU", in_place=True)
+        return self.top
+
+    def normalised(
+        self,
+        name: str,
+        outputs: int,
+        kernel: int,
+        relu: bool = True,
+        bias: bool = False,
+        **settings: int,
+    ) -> str:
+        """A convolution, its BatchNorm and Scale, and its ReLU if `relu`; returns the blob."""
+        self.convolution(name, outputs, kernel, bias=bias, **settings)
+        self.add(f"bn_{name}", "BatchNorm", in_place=True)
+        self.add(f"scale_{name}", "Scale", in_place=True).scale_param.bias_term = True
+        if relu:
+            self.add(f"relu_{name}", "ReLU", in_place=True)
         return self.top
 
     def pool(self, name: str, kernel: int, stride: int, pad: int = 0, average: bool = False) -> str:
@@ -171,17 +188,10 @@ def resnet50() -> NetParameter:
     """ResNet-50 (He et al. 2015), with the strides in the first convolution of a block."""
     net = Definition("ResNet-50", 224)
 
-    def branch(
-        name: str, outputs: int, kernel: int, stride: int = 1, relu: bool = True, bias: bool = False
-    ) -> str:
-        net.convolution(name, outputs, kernel, stride, pad=kernel // 2, bias=bias)
-        net.add(f"bn_{name}", "BatchNorm", in_place=True)
-        net.add(f"scale_{name}", "Scale", in_place=True).scale_param.bias_term = True
-        if relu:
-            net.add(f"relu_{name}", "ReLU", in_place=True)
-        return net.top
+    def branch(name: str, outputs: int, kernel: int, stride: int = 1, relu: bool = True) -> str:
+        return net.normalised(name, outputs, kernel, stride=stride, pad=kernel // 2, relu=relu)
 
-    branch("conv1", 64, 7, stride=2, bias=True)
+    net.normalised("conv1", 64, 7, stride=2, pad=3, bias=True)
     net.pool("pool1", 3, 2)
     for stage, (blocks, width) in enumerate(((3, 64), (4, 128), (6, 256), (3, 512)), 2):
         for block in range(blocks):
@@ -203,11 +213,48 @@ def resnet50() -> NetParameter:
     return net.net
 
 
+def vgg16() -> NetParameter:
+    """VGG with 16 layers (Simonyan and Zisserman 2014)."""
+    net = Definition("VGG16", 224)
+    for stage, (layers, outputs) in enumerate(((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), 1):
+        for number in range(1, layers + 1):
+            net.rectified(f"conv{stage}_{number}", outputs, 3, pad=1)
+        net.pool(f"pool{stage}", 2, 2)
+    net.inner_product("fc6", 4096, rectify=True)
+    net.inner_product("fc7", 4096, rectify=True)
+    net.inner_product("fc8", 1000)
+    net.add("prob", "Softmax")
+    return net.net
+
+
+def mobilenet() -> NetParameter:
+    """MobileNet v1 (Howard et al. 2017), a group for each channel in its depthwise layers."""
+    net = Definition("MobileNet", 224)
+    net.normalised("conv1", 32, 3, stride=2, pad=1)
+    channels = 32
+    for number, (outputs, stride) in enumerate(
+        (
+            (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2),
+            *[(512, 1)] * 5, (1024, 2), (1024, 1),
+        ),
+        2,
+    ):  # fmt: skip
+        net.normalised(f"conv{number}_dw", channels, 3, stride=stride, pad=1, group=channels)
+        net.normalised(f"conv{number}_sep", outputs, 1)
+        channels = outputs
+    net.pool("pool6", 0, 1, average=True)
+    net.convolution("fc7", 1000, 1)
+    net.add("prob", "Softmax")
+    return net.net
+
+
 NETWORKS: dict[str, Callable[[], NetParameter]] = {
     "SqueezeNet": squeezenet,
     "AlexNet": alexnet,
     "GoogLeNet": googlenet,
     "ResNet-50": resnet50,
+    "VGG16": vgg16,
+    "MobileNet": mobilenet,
 }
 
 
@@ -237,4 +284,4 @@ def write(net: Net, folder: Path) -> None:
     """The network as net.prototxt with net.caffemodel, and as net.onnx."""
     folder.mkdir(parents=True, exist_ok=True)
     net.save(folder / "net.prototxt", folder / "net.caffemodel")
-    (folder / "net.onnx").write_bytes(to_onnx(net))
+    (folder / "net.onnx").write_bytes(onnx_model(net).SerializeToString())

@@ -8,20 +8,49 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-__all__ = ["WAYS", "Forward"]
+__all__ = ["NAMES", "WAYS", "Forward"]
 
 Forward = Callable[[np.ndarray], np.ndarray]
+NAMES = {
+    "zoo": "zoo",
+    "zoo_plain": "zoo, unfolded",
+    "zoo_onnx": 'zoo, engine="onnxruntime"',
+    "opencv": "OpenCV dnn",
+    "onnx_runtime": "ONNX Runtime",
+}
+
+
+def _net(folder: Path) -> Any:
+    from zoo.net import Net
+
+    return Net.read(folder / "net.prototxt", folder / "net.caffemodel")
 
 
 def zoo(folder: Path) -> Forward:
     from zoo.build.predict import predictor
-    from zoo.net import Net
 
-    net = Net.read(folder / "net.prototxt", folder / "net.caffemodel")
+    net = _net(folder)
     run, output = predictor(net), net.outputs[0]
+    return lambda array: run({"data": array})[output]
+
+
+def zoo_plain(folder: Path) -> Forward:
+    from zoo.build.predict import Predictor
+
+    net = _net(folder)
+    run, output = Predictor(net, net.outputs), net.outputs[0]
+    return lambda array: run({"data": array})[output]
+
+
+def zoo_onnx(folder: Path) -> Forward:
+    from zoo.exports.engine import predictor_by
+
+    net = _net(folder)
+    run, output = predictor_by("onnxruntime", net), net.outputs[0]
     return lambda array: run({"data": array})[output]
 
 
@@ -46,6 +75,8 @@ def onnx_runtime(folder: Path) -> Forward:
 
 WAYS: dict[str, Callable[[Path], Forward]] = {
     "zoo": zoo,
+    "zoo_plain": zoo_plain,
+    "zoo_onnx": zoo_onnx,
     "opencv": opencv,
     "onnx_runtime": onnx_runtime,
 }

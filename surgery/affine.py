@@ -46,9 +46,7 @@ class Affine:
             return None
         axis = self.axis if first.axis is None else first.axis
         with np.errstate(over="ignore", invalid="ignore"):
-            both = Affine(
-                axis, self.scale * first.scale, self.scale * first.shift + self.shift
-            )
+            both = Affine(axis, self.scale * first.scale, self.scale * first.shift + self.shift)
             numbers = np.concatenate([both.scale.ravel(), both.shift.ravel()])
             return both if np.isfinite(numbers.astype(np.float32)).all() else None
 
@@ -61,7 +59,9 @@ def affine_of(node: Node) -> Affine | None:
     if read is None or bottom is None or (node.layer.param_shapes and not node.params):
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = read(node.definition, [blob.astype(np.float64) for blob in node.params], len(bottom))
+        found = read(
+            node.definition, [blob.astype(np.float64) for blob in node.params], len(bottom)
+        )
     return found and found.behind(Affine(None, np.ones(()), np.zeros(())))
 
 
@@ -95,7 +95,9 @@ def _along(
 
 def _power(layer: LayerParameter, blobs: list[np.ndarray], rank: int) -> Affine | None:
     param = layer.power_param
-    return Affine(None, np.float64(param.scale), np.float64(param.shift)) if param.power == 1 else None
+    if param.power != 1:
+        return None
+    return Affine(None, np.asarray(param.scale), np.asarray(param.shift))
 
 
 def _fork_norm(layer: LayerParameter, blobs: list[np.ndarray], rank: int) -> Affine | None:
@@ -160,38 +162,43 @@ def _over_outputs(node: Node, scale: np.ndarray) -> np.ndarray:
 
 
 def take_over_inputs(node: Node, affine: Affine) -> bool:
-    """Let a layer do scale * x + shift to what it reads by itself; False where that is not exact.
+    """Let a layer do scale * x + shift to its bottom by itself; False if that is not exact."""
+    found = _for_each_input(node, affine)
+    if found is None:
+        return False
+    weight, *bias = node.params
+    turned = node.type == "InnerProduct" and node.definition.inner_product_param.transpose
+    rows = weight.T if turned else weight
+    # (groups, outputs of one, its inputs, places of the kernel)
+    groups = len(found[0]) // rows.shape[1]
+    split = rows.reshape(groups, len(rows) // groups, rows.shape[1], -1)
+    scale, shift = (each.reshape(groups, 1, -1, 1) for each in found)
+    added = (split * shift).sum(axis=(2, 3)).ravel()
+    scaled = (split * scale.astype(np.float32)).reshape(rows.shape)
+    _set_weights(node, scaled.T if turned else scaled, added + bias[0] if bias else added)
+    return True
+
+
+def _for_each_input(node: Node, affine: Affine) -> tuple[np.ndarray, np.ndarray] | None:
+    """A scale and a shift for each input that a weight multiplies; None where that is not exact.
 
     Padding comes in as 0 and is not shifted, so with padding only a scale can be taken over.
     """
     axis, bottom = output_axis(node), node.bottoms[0].shape
     if axis is None or bottom is None or node.type == "Deconvolution":
-        return False
-    columns = node.type == "InnerProduct"
-    if columns:
-        inside = affine.axis is None or affine.axis >= axis
-    else:
-        inside = affine.axis in (None, axis)
-    if not inside or (affine.shift.any() and not columns and _is_padded(node)):
-        return False
-    behind = bottom[axis:] if columns else bottom[axis : axis + 1]
-    shape = [1] * len(behind)
-    if affine.axis is not None:
-        shape[affine.axis - axis] = -1
+        return None
+    # An InnerProduct flattens all axes from its own on, a convolution sums over one.
+    axes = range(axis, len(bottom) if node.type == "InnerProduct" else axis + 1)
+    if affine.axis is not None and affine.axis not in axes:
+        return None
+    if affine.shift.any() and node.type in _CONVOLUTIONS and _is_padded(node):
+        return None
+    shape = [-1 if own == affine.axis else 1 for own in axes]
+    sizes = [bottom[own] for own in axes]
     scale, shift = (
-        np.broadcast_to(each.reshape(shape), behind).ravel() for each in (affine.scale, affine.shift)
+        np.broadcast_to(each.reshape(shape), sizes).ravel() for each in (affine.scale, affine.shift)
     )
-    weight, *bias = node.params
-    # (groups, outputs of one, its inputs, places of the kernel)
-    turned = columns and node.definition.inner_product_param.transpose
-    rows = weight.T if turned else weight
-    groups = 1 if columns else len(scale) // weight.shape[1]
-    split = rows.reshape(groups, len(rows) // groups, len(scale) // groups, -1)
-    scale, shift = scale.reshape(groups, 1, -1, 1), shift.reshape(groups, 1, -1, 1)
-    added = (split * shift).sum(axis=(2, 3)).ravel()
-    scaled = (split * scale.astype(np.float32)).reshape(rows.shape)
-    _set_weights(node, scaled.T if turned else scaled, added + bias[0] if bias else added)
-    return True
+    return scale, shift
 
 
 def _is_padded(node: Node) -> bool:

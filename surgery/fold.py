@@ -154,7 +154,7 @@ def _take_out(graph: Graph, node: Node, report: FoldReport) -> None:
 
 
 def _fold_into_makers(graph: Graph, report: FoldReport) -> None:
-    """Let the makers of values do what a following node does to them, as far as nobody else cares."""
+    """Let makers of values do what the one node that reads them does to them."""
     done: dict[Node, Affine] = {}
     for node in list(graph.nodes):
         affine = affine_of(node)

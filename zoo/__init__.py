@@ -35,7 +35,10 @@ if _TYPE_CHECKING:
     from zoo.layers.kind import layer as layer
     from zoo.layers.plugins import load_plugin as load_plugin
     from zoo.net import Net as Net
+    from zoo.publishing import publish as publish
     from zoo.registry.card import Card as Card
+    from zoo.registry.cite import cite as cite
+    from zoo.transfer.caffe_training import train as train
 
 _HOMES = {
     "Card": "zoo.registry.card",
@@ -43,6 +46,7 @@ _HOMES = {
     "Net": "zoo.net",
     "ZooError": "zoo.errors",
     "check_gradients": "zoo.build.check_gradient",
+    "cite": "zoo.registry.cite",
     "classify": "zoo.api",
     "compare": "zoo.comparison",
     "convert": "zoo.conversion",
@@ -51,8 +55,10 @@ _HOMES = {
     "layer": "zoo.layers.kind",
     "load": "zoo.api",
     "load_plugin": "zoo.layers.plugins",
+    "publish": "zoo.publishing",
     "run": "zoo.api",
     "to_keras": "zoo.build.model",
+    "train": "zoo.transfer.caffe_training",
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]

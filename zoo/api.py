@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,10 +17,17 @@ from zoo.describe import describe, info
 from zoo.doctor import doctor
 from zoo.loaded import LoadedModel, load_directory
 from zoo.net import Net
+from zoo.registry.cache import Cache
 from zoo.registry.cached import CachedModel, Record
 from zoo.registry.card import Card
-from zoo.registry.fetch import FetchResult, Progress
+from zoo.registry.consent import Accept
+from zoo.registry.fetch import FetchResult
 from zoo.registry.fetch import fetch as _fetch
+from zoo.registry.locate import Hints
+from zoo.registry.usage import record_use
+
+if TYPE_CHECKING:
+    from zoo.registry.download import Progress
 
 __all__ = [
     "LoadedModel",
@@ -35,27 +42,42 @@ __all__ = [
 
 
 def fetch(
-    name: str,
+    name: str | Path,
     sources: Sequence[str] = (),
     *,
     force: bool = False,
     dry_run: bool = False,
     progress: Progress | None = None,
+    sha1: str | None = None,
+    sha256: str | None = None,
+    prototxt: Sequence[str] = (),
+    member: str = "",
+    model: str = "",
+    accept_license: Accept = False,
+    trust_first_use: bool = False,
 ) -> FetchResult:
     """Bring a model into the cache, verified; a model that is there touches no network.
 
     Parameters
     ----------
-    name : the model's name.
-    sources : folders of model directories or http(s) addresses of such, searched in order; the
-        models that come with zoo are searched last.
+    name : the model's name or another address of it: a gist, hf://owner/repo, s3://..., a folder,
+        the address of weights; docs/addresses.md has them all.
+    sources : folders of model directories or addresses of such, searched in order for a name; the
+        models that come with zoo and those of its catalogue are searched last.
     force : fetch again, and replace the cached copy once the new one is verified.
     dry_run : only say what would be fetched.
-    progress : called with (file, bytes so far, bytes in all or None).
+    progress : called with (file, bytes so far, bytes in all or None), maybe from several threads.
+    sha1, sha256 : what the weights have to be.
+    prototxt : addresses of the definitions, for weights that lie alone.
+    member : the path of the weights in an archive.
+    model : which one, of a readme that describes several.
+    accept_license : True accepts a licence that restricts what the weights may be used for; a
+        function is asked with its text. It is asked for once for each model.
+    trust_first_use : take weights whose hash nobody gave, and hold later fetches to what came.
 
     Raises
     ------
-    UnknownModelError, HashMismatchError, DownloadError, UnavailableError
+    UnknownModelError, UsageError, HashMismatchError, DownloadError, UnavailableError
 
     Examples
     --------
@@ -63,7 +85,21 @@ def fetch(
     >>> zoo.fetch("lenet_digits").directory.name
     'lenet_digits'
     """
-    return _fetch(name, sources, force=force, dry_run=dry_run, progress=progress)
+    result = _fetch(
+        name,
+        sources,
+        force=force,
+        dry_run=dry_run,
+        progress=progress,
+        sha1=sha1,
+        sha256=sha256,
+        hints=Hints(model, tuple(prototxt), member),
+        accept_license=accept_license,
+        trust_first_use=trust_first_use,
+    )
+    if not dry_run:
+        record_use(result.name, Cache().home)
+    return result
 
 
 def load(
@@ -78,7 +114,8 @@ def load(
 
     Parameters
     ----------
-    name : a model's name, or a directory that holds a readme.md, a definition and weights.
+    name : a directory that holds a readme.md, a definition and weights; else a model's name or
+        another address, see `fetch`.
     sources : where to look for a name, see `fetch`.
     partial : take what fits by name when the weights do not fit the definition.
     shapes : blob name to (N, C, H, W), for data sources without a shape.
@@ -100,7 +137,7 @@ def load(
     if (directory / "readme.md").is_file():
         files = _local(directory)
     else:
-        files = _fetch(str(name), sources, progress=progress).model
+        files = fetch(str(name), sources, progress=progress).model
     return load_directory(files, partial=partial, shapes=shapes)
 
 

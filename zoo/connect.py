@@ -17,6 +17,8 @@ from zoo.layers.kind import Kind, Shape, count, kind_name, lookup
 
 __all__ = ["Layer", "connect"]
 
+_LARGEST_BLOB = 2**31 - 1  # Caffe counts the values of a blob in an int
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -88,6 +90,12 @@ def connect(definition: NetParameter, given: Mapping[str, Shape]) -> Iterable[La
                     layer.name,
                 )
             shapes[top] = shape
+        for shape in (*layer.top_shapes, *layer.param_shapes):
+            if shape is not None and count(shape) > _LARGEST_BLOB:
+                raise ShapeError(
+                    f"a blob of shape {shape} has more values than a blob can hold, 2^31 - 1",
+                    layer.name,
+                )
         found = tuple(_owner(layer, index, owners) for index in range(len(layer.param_shapes)))
         for index, (shape, owner) in enumerate(zip(layer.param_shapes, found, strict=True)):
             _check_shared(layer, index, shape, owner, param_shapes.setdefault(owner, shape))

@@ -15,8 +15,9 @@ from zoo.net import Layer, Net
 from zoo.receptive_field import ReceptiveField, receptive_fields
 from zoo.registry.cache import Cache
 from zoo.registry.card_facts import card_facts
-from zoo.registry.catalogue import Found, Registry
+from zoo.registry.catalogue import Registry
 from zoo.registry.contents import definition_file
+from zoo.registry.found import Found
 from zoo.registry.storage.known import KnownSource
 
 __all__ = ["describe", "info"]
@@ -115,11 +116,12 @@ def info(name: str, sources: Sequence[str] = ()) -> dict[str, Any]:
     UnknownModelError, DownloadError, CardError
     """
     cache = Cache()
-    cached = cache.get(name)
+    in_one_source = "/" in name  # such as lab/my_model
+    cached = None if in_one_source else cache.get(name)
     if cached is None:
         found = Registry(sources, cache).find(name)
         cached = cache.get(found.name)
-        if cached is None:
+        if cached is None or (in_one_source and cached.record.source != found.source.name):
             return _facts_of_found(found)
     size = cached.weights.stat().st_size if cached.weights and cached.weights.exists() else None
     return {

@@ -9,6 +9,7 @@
     │   │   └── UnsupportedLayersError   kinds of layer that are not known, all of them
     │   ├── WeightsError         weights that do not belong to the network
     │   ├── CardError            a readme that describes no model
+    │   ├── PublishError         what has to be put right before a model is published
     │   └── ImageError           a picture that cannot be read
     ├── VerificationError        exit 3: what came is not what was promised
     │   └── HashMismatchError
@@ -34,6 +35,7 @@ __all__ = [
     "MissingShapeError",
     "NetError",
     "ParseError",
+    "PublishError",
     "ShapeError",
     "UnavailableError",
     "UnknownModelError",
@@ -43,6 +45,7 @@ __all__ = [
     "WeightsError",
     "ZooError",
     "did_you_mean",
+    "near_names",
 ]
 
 
@@ -138,11 +141,31 @@ class WeightsError(UsageError):
 
 
 class CardError(UsageError):
-    """A readme that describes no model, or describes it badly."""
+    """A readme that describes no model, or describes it badly. `line` is where, if it is known."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        self.line = line
+        super().__init__(message)
 
 
 class ImageError(UsageError):
     """A picture that cannot be read."""
+
+
+class PublishError(UsageError):
+    """What has to be put right before a model is published; `flaws` holds all of it.
+
+    Parameters
+    ----------
+    name : the model.
+    flaws : one for each, with `file`, `line` and `text`; as text it is one line.
+    """
+
+    def __init__(self, name: str, flaws: Sequence[object]) -> None:
+        self.flaws = tuple(flaws)
+        lines = "".join(f"\n  {flaw}" for flaw in flaws)
+        things = "one thing has" if len(self.flaws) == 1 else f"{len(self.flaws)} things have"
+        super().__init__(f"{things} to be put right before {name} can be published:{lines}")
 
 
 class VerificationError(ZooError):
@@ -170,7 +193,7 @@ class UnknownModelError(UnavailableError):
 
     def __init__(self, name: str, known: Iterable[str], where: str) -> None:
         self.name = name
-        self.suggestions = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+        self.suggestions = near_names(name, known)
         hint = f" Did you mean {' or '.join(self.suggestions)}?" if self.suggestions else ""
         super().__init__(
             f"no model named {name!r} in {where}.{hint} `zoo list` shows all that are known."
@@ -183,6 +206,17 @@ class DownloadError(UnavailableError):
     def __init__(self, message: str, attempts: Sequence[tuple[str, str]] = ()) -> None:
         self.attempts = tuple(attempts)
         super().__init__(message)
+
+
+def near_names(name: str, known: Iterable[str]) -> list[str]:
+    """At most three known names that look like `name`, and no worse than the nearest by much.
+
+    >>> near_names("alexnt", ["alexnet", "bvlc_alexnet", "nin"])
+    ['alexnet']
+    """
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    likeness = [difflib.SequenceMatcher(None, other, name).ratio() for other in near]
+    return [other for other, ratio in zip(near, likeness, strict=True) if ratio > likeness[0] - 0.1]
 
 
 def did_you_mean(word: str, known: Iterable[str], lead: str = " Did you mean ") -> str:

@@ -54,7 +54,7 @@ def test_a_published_network_is_exported(shared, tmp_path, name, format):
     report = export(net, target(tmp_path, format), format, inputs=inputs)
     assert report.relative <= TOLERANCE
     assert report.outputs == tuple(net.outputs)
-    assert report.bytes > 4 * net.param_count
+    assert report.bytes > 3.9 * net.param_count
     exporter = EXPORTS[format]
     received = exporter.open(source_of(net), report.path)(inputs)
     tolerance = 5e-4 if len(net.layers) > 50 else 1e-4
@@ -77,7 +77,10 @@ def test_keras_loads_it_with_zoos_layers(two_inputs, tmp_path):
 
     report = export(two_inputs, target(tmp_path, "keras"))
     assert (report.format, report.layout) == ("keras", "NHWC")
-    model = keras.saving.load_model(report.path)
+    with warnings.catch_warnings():
+        # Keras has a dot where the blob has a slash, and says so.
+        warnings.simplefilter("ignore")
+        model = keras.saving.load_model(report.path)
     left, right = pictures(two_inputs)
     outputs = model({"left/in": channels_last(left), "right.in": channels_last(right)})
     assert_outputs(two_inputs, (left, right), outputs, last=True)
@@ -141,11 +144,13 @@ def assert_outputs(net, arrays, outputs, last):
 
 
 def test_tflite_says_when_sizes_are_fixed(tmp_path):
-    path = tmp_path / "grouped.prototxt"
+    path = tmp_path / "pooled.prototxt"
     path.write_text("""
         input: "data" input_shape { dim: 1 dim: 4 dim: 9 dim: 9 }
-        layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
-                convolution_param { num_output: 4 kernel_size: 3 group: 2
+        layer { name: "pool" type: "Pooling" bottom: "data" top: "pool"
+                pooling_param { kernel_size: 3 stride: 2 } }
+        layer { name: "conv" type: "Convolution" bottom: "pool" top: "conv"
+                convolution_param { num_output: 4 kernel_size: 3
                                     weight_filler { type: "xavier" } } }""")
     net = Net.read(path).initialized(1)
     report = export(net, target(tmp_path, "tflite"))
@@ -228,18 +233,18 @@ def test_an_operator_that_tflite_lacks_is_named(two_inputs, tmp_path, monkeypatc
 
     from zoo.exports.source import Source
 
-    class Lgamma(keras.layers.Layer):
+    class Svd(keras.layers.Layer):
         def call(self, inputs):
-            return tf.math.lgamma(inputs)
+            return tf.linalg.svd(inputs, compute_uv=False)
 
     def model(self):
         given = keras.Input((None, None, 4), name="data")
-        return keras.Model(given, Lgamma()(given))
+        return keras.Model(given, Svd()(given))
 
     path = tmp_path / "one.prototxt"
     path.write_text('input: "data" input_shape { dim: 1 dim: 4 dim: 5 dim: 5 }')
     monkeypatch.setattr(Source, "model", model)
-    with pytest.raises(NetError, match=r"no operator for tf\.Lgamma"):
+    with pytest.raises(NetError, match=r"no operator for tf\.Svd"):
         export(Net.read(path), target(tmp_path, "tflite"))
     assert not list((tmp_path / "made").iterdir())
 
@@ -250,7 +255,7 @@ def test_a_missing_package_is_said_with_how_to_get_it(lenet, tmp_path, monkeypat
 
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(
-        UnavailableError, match="pip install 'onnx>=1.17,<2' 'onnxruntime>=1.20,<2'"
+        UnavailableError, match="pip install 'onnx>=1.17,<2' 'onnxruntime>=1.21,<2'"
     ):
         export(lenet.net, tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())

@@ -29,7 +29,6 @@ LEFT_OUT = {
     "MultiBoxLoss",
     "PSROIPooling",
     "Proposal",
-    "Python:pyloss.EuclideanLossLayer",
     "Python:rpn.proposal_layer.ProposalLayer",
 }
 PICTURE = (2, 6, 9, 11)
@@ -205,6 +204,10 @@ def test_a_layer_over_a_picture_is_the_same_in_both_engines(tmp_path, text):
             [PICTURE, (2, 3, 90, 70)],
         ),
         ('type: "EuclideanLoss"', [(3, 4), (3, 4)]),
+        (
+            'type: "Python" python_param { module: "pyloss" layer: "EuclideanLossLayer" }',
+            [(3, 4), (3, 4)],
+        ),
         ('type: "L1Loss"', [(3, 4), (3, 4)]),
         ('type: "SmoothL1Loss" smooth_l1_loss_param { sigma: 2 }', [(3, 4)] * 4),
     ],

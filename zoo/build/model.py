@@ -9,6 +9,7 @@ Keras forbids `/` in names, see `keras_name`.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -27,7 +28,14 @@ from zoo.tensorflow_import import import_tensorflow
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["channels_last_axes", "from_keras", "keras_name", "needed_layers", "to_keras"]
+__all__ = [
+    "channels_last_axes",
+    "from_keras",
+    "keras_name",
+    "needed_layers",
+    "to_keras",
+    "update_keras",
+]
 
 # How the params of each Caffe layer stand in a model, for the way back.
 _WEIGHT_MAPS: WeakKeyDictionary[Any, dict[str, WeightMap]] = WeakKeyDictionary()
@@ -64,15 +72,24 @@ def to_keras(net: Net, blobs: Sequence[str] | None = None) -> keras.Model:
     import keras
 
     names = list(blobs) if blobs is not None else net.outputs
+    if not names:
+        raise UsageError(
+            "there are no blobs to give out: the outputs of the net are"
+            f" {', '.join(net.outputs) or 'none, since some layer reads every blob'}; name the"
+            " blobs that you want"
+        )
     layers = needed_layers(net, names)
     check_supported(layers)
     builder = Builder(layers, names, net.phase, net.initialized().params)
     outputs = {name: builder.output(name) for name in names}
-    model = keras.Model(
-        inputs=_alone(builder.inputs),
-        outputs=_alone(outputs),
-        name=_model_name(net.name),
-    )
+    with warnings.catch_warnings():
+        # Inputs go by the names of blobs, which may have the slashes that Keras forbids.
+        warnings.filterwarnings("ignore", "When providing `inputs` as a dict")
+        model = keras.Model(
+            inputs=_alone(builder.inputs),
+            outputs=_alone(outputs),
+            name=_model_name(net.name),
+        )
     _WEIGHT_MAPS[model] = builder.weight_maps
     return model
 
@@ -90,11 +107,8 @@ def from_keras(net: Net, model: keras.Model) -> Net:
     UsageError
         When the model was not made by `to_keras`.
     """
-    maps = _WEIGHT_MAPS.get(model)
-    if maps is None:
-        raise UsageError("this model was not built by zoo.to_keras, so its layers have no Caffe")
     params = {}
-    for name, weight_map in maps.items():
+    for name, weight_map in _weight_maps(model).items():
         arrays = [variable.numpy() for variable in weight_map.variables]
         params[name] = [
             np.ascontiguousarray(blob, np.float32).reshape(shape)
@@ -103,6 +117,34 @@ def from_keras(net: Net, model: keras.Model) -> Net:
             )
         ]
     return net.with_params(params)
+
+
+def update_keras(net: Net, model: keras.Model) -> None:
+    """Give a model the weights of a net, the other way of `from_keras`.
+
+    Parameters
+    ----------
+    net : a network with weights, of the same layers as the one that `model` was built from.
+    model : what `to_keras` returned.
+
+    Raises
+    ------
+    UsageError
+        When the model was not made by `to_keras`.
+    """
+    from zoo.keras_layers.tensors import tensor_of
+
+    for name, weight_map in _weight_maps(model).items():
+        arrays = weight_map.arrays([np.asarray(blob, np.float32) for blob in net.params[name]])
+        for variable, array in zip(weight_map.variables, arrays, strict=True):
+            variable.assign(tensor_of(array, variable.shape))
+
+
+def _weight_maps(model: Any) -> dict[str, WeightMap]:
+    maps = _WEIGHT_MAPS.get(model)
+    if maps is None:
+        raise UsageError("this model was not built by zoo.to_keras, so its layers have no Caffe")
+    return maps
 
 
 def keras_name(name: str) -> str:

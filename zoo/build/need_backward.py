@@ -14,7 +14,14 @@ from zoo.caffe.schema.caffe_pb2 import NetParameter
 from zoo.errors import NetError
 from zoo.net import Layer, Net
 
-__all__ = ["AUTOMATIC", "Step", "backward_steps", "with_named_losses", "without_gradient"]
+__all__ = [
+    "AUTOMATIC",
+    "Step",
+    "backward_steps",
+    "loss_weights",
+    "with_named_losses",
+    "without_gradient",
+]
 
 AUTOMATIC = "(automatic)"
 """How Caffe calls the top of a loss that is written without one."""
@@ -85,6 +92,19 @@ def without_gradient(layers: Sequence[Layer]) -> set[str]:
     return {name for name, can in able.items() if not can}
 
 
+def loss_weights(layer: Layer) -> list[float]:
+    """What each top counts in the loss; 1 for the first of a loss where nothing is written."""
+    written = list(layer.definition.loss_weight)
+    if written and len(written) != len(layer.tops):
+        raise NetError(
+            f"expected one loss_weight for each of the {len(layer.tops)} tops, received"
+            f" {len(written)}",
+            layer.name,
+        )
+    default = layer.kind.loss_weight if layer.kind is not None else 0.0
+    return written or [default, *[0.0] * len(layer.tops)][: len(layer.tops)]
+
+
 @dataclass(eq=False)
 class _Version:
     """One value of a blob; an in-place layer makes another one under the same name."""
@@ -141,7 +161,7 @@ def _towards_losses(layers: Sequence[Layer]) -> list[_Node]:
         params = _learning(layer)
         runs = any(version.needed for version in reads) or any(params)
         is_written = bool(layer.definition.loss_weight)
-        makes = [_Version(runs, weight, is_written) for weight in _loss_weights(layer)]
+        makes = [_Version(runs, weight, is_written) for weight in loss_weights(layer)]
         node = _Node(layer, reads, makes, _propagating(layer, reads), params, runs)
         for index, version in enumerate(reads):
             version.readers.append((node, index))
@@ -189,16 +209,3 @@ def _propagating(layer: Layer, reads: Sequence[_Version]) -> list[bool]:
             layer.name,
         )
     return written or [version.needed for version in reads]
-
-
-def _loss_weights(layer: Layer) -> list[float]:
-    """What each top counts in the loss; 1 for the first of a loss where nothing is written."""
-    written = list(layer.definition.loss_weight)
-    if written and len(written) != len(layer.tops):
-        raise NetError(
-            f"expected one loss_weight for each of the {len(layer.tops)} tops, received"
-            f" {len(written)}",
-            layer.name,
-        )
-    default = layer.kind.loss_weight if layer.kind is not None else 0.0
-    return written or [default, *[0.0] * len(layer.tops)][: len(layer.tops)]

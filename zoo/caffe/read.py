@@ -10,19 +10,19 @@ from text only, see `zoo.caffe.dialect`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from zoo.caffe.dialect import keep_to_caffe
 from zoo.caffe.foreign import kept
-from zoo.caffe.schema.caffe_pb2 import NetParameter
+from zoo.caffe.schema.caffe_pb2 import LayerParameter, NetParameter
 from zoo.errors import ParseError, UsageError, did_you_mean
 
-__all__ = ["parse_definition", "read_definition"]
+__all__ = ["parse_definition", "parse_message", "read_definition"]
 
 _UNKNOWN_FIELD = re.compile(r'Message type "zoo\.caffe\.(\w+)" has no field named "(\w+)"')
 _ENUM = re.compile(r'Enum type "zoo\.caffe\.([\w.]+)" has no value named "?([^".]+)"?')
@@ -30,7 +30,12 @@ KnownTypes = Mapping[str, str | None]
 """Types of layer that have a kind, each with the field that only it has, or None."""
 
 _NONE: KnownTypes = {}
-_TOKEN = re.compile(r'#[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|[{}<>]')
+# "*+" gives nothing back: a long string that does not end would cost memory for each character.
+_TOKEN = re.compile(r'#[^\n]*|"(?:\\.|[^"\\\n])*+"|\'(?:\\.|[^\'\\\n])*+\'|[{}<>]')
+_LAYER = re.compile(r"\blayer\s*:?(?:\s|#[^\n]*\n)*$")
+_PARAM = re.compile(r"\b(\w+_param)\s*:?(?:\s|#[^\n]*\n)*$")
+_BEFORE = 200  # characters before a brace in which the name of its field is looked for
+_LONGEST_MESSAGE = 1000
 _LAYER_TYPE = re.compile(r'\btype\s*:\s*["\'](\w+)["\']')
 
 
@@ -70,19 +75,37 @@ def parse_definition(
     """
     if text.lstrip()[:1] == "<":
         raise ParseError("this is a web page, not a network definition; fetch the raw file", path)
-    while True:
-        net = NetParameter()
-        try:
-            text_format.Parse(text, net)
-            return net
-        except text_format.ParseError as error:
-            unknown = _UNKNOWN_FIELD.search(str(error))
-            if unknown and unknown[1] == "LayerParameter" and unknown[2].endswith("_param"):
-                changed = _with_field_kept(text, unknown[2], error, known_types)
-                if changed is not None:
-                    text = changed
-                    continue
-            raise ParseError(_explain(error), path, error.GetLine(), error.GetColumn()) from None
+    net = NetParameter()
+    try:
+        text_format.Parse(text, net)
+    except text_format.ParseError as error:
+        unknown = _UNKNOWN_FIELD.search(str(error))
+        if unknown is None or unknown[1] != "LayerParameter" or not unknown[2].endswith("_param"):
+            raise _parse_error(error, path) from None
+        net.Clear()
+        parse_message(_with_fields_kept(text, known_types), net, path)
+    return net
+
+
+def parse_message(text: str, message: Message, path: str | Path = "<string>") -> None:
+    """Fill another message of Caffe's schema, such as a SolverParameter, from its text.
+
+    Raises
+    ------
+    ParseError
+        With line and column where the text is no such message; the nearest field is named.
+    """
+    try:
+        text_format.Parse(text, message)
+    except text_format.ParseError as error:
+        raise _parse_error(error, path) from None
+
+
+def _parse_error(error: text_format.ParseError, path: str | Path) -> ParseError:
+    message = _explain(error)
+    if len(message) > _LONGEST_MESSAGE:  # the parser repeats the line, which may be the whole file
+        message = f"{message[:_LONGEST_MESSAGE]} ..."
+    return ParseError(message, path, error.GetLine(), error.GetColumn())
 
 
 def _explain(error: text_format.ParseError) -> str:
@@ -116,48 +139,55 @@ def _file() -> Any:
     return NetParameter.DESCRIPTOR.file
 
 
-def _with_field_kept(
-    text: str, name: str, error: text_format.ParseError, known_types: KnownTypes
-) -> str | None:
-    """The text with the field at the error put away, if its layer may have such a field."""
-    position = _position(text, error.GetLine() or 1, error.GetColumn() or 1)
-    blocks = _blocks(text)
-    field = next(((start, end) for start, end in blocks if start >= position), None)
-    layer = next(((start, end) for start, end in blocks if start < position < end), None)
-    if field is None or layer is None or text[position : field[0]].count("\n") > 1:
-        return None
-    type_name = _type_of(text, layer, blocks)
-    if type_name is None or known_types.get(type_name, name) != name:
-        return None
-    between = "\n" * text[position : field[0]].count("\n")
-    return (
-        text[:position] + between + kept(name, text[field[0] + 1 : field[1] - 1]) + text[field[1] :]
-    )
+def _with_fields_kept(text: str, known_types: KnownTypes) -> str:
+    """The text with every field put away that the schema lacks and its layer may have.
+
+    All at once, since a text may have thousands and each attempt parses it from the start.
+    """
+    pieces: list[str] = []
+    done = 0
+    for start, end, children in _outer_blocks(text):
+        type_name = _type_of(text, start, end, children)
+        if type_name is None or not _LAYER.search(text, max(0, start - _BEFORE), start):
+            continue
+        for first, last in children:
+            field = _PARAM.search(text, max(start, first - _BEFORE), first)
+            if field is None or field[1] in LayerParameter.DESCRIPTOR.fields_by_name:
+                continue
+            if known_types.get(type_name, field[1]) == field[1]:
+                between = "\n" * field[0].count("\n")
+                pieces += [text[done : field.start()], between]
+                pieces.append(kept(field[1], text[first + 1 : last - 1]))
+                done = last
+    return "".join(pieces) + text[done:]
 
 
-def _type_of(text: str, layer: tuple[int, int], blocks: list[tuple[int, int]]) -> str | None:
+def _type_of(text: str, start: int, end: int, children: list[tuple[int, int]]) -> str | None:
     """The type that a layer's block states, not one that a message inside it states."""
-    inside = [block for block in blocks if layer[0] < block[0] < layer[1]]
-    for found in _LAYER_TYPE.finditer(text, *layer):
-        if not any(start < found.start() < end for start, end in inside):
+    between = zip(
+        [start, *(last for _, last in children)], [first for first, _ in children] + [end]
+    )
+    for own in between:
+        found = _LAYER_TYPE.search(text, *own)
+        if found:
             return found[1]
     return None
 
 
-def _position(text: str, line: int, column: int) -> int:
-    return sum(len(row) for row in text.splitlines(keepends=True)[: line - 1]) + column - 1
-
-
-def _blocks(text: str) -> list[tuple[int, int]]:
-    """(start, end) of every braced block, in the order in which they open."""
+def _outer_blocks(text: str) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
+    """(start, end, blocks directly inside) of every braced block that no other encloses."""
     opened: list[int] = []
-    blocks: list[tuple[int, int]] = []
+    children: list[tuple[int, int]] = []
     for token in _TOKEN.finditer(text):
         if token[0] in "{<":
             opened.append(token.start())
         elif token[0] in "}>" and opened:
-            blocks.append((opened.pop(), token.end()))
-    return sorted(blocks)
+            start = opened.pop()
+            if len(opened) == 1:
+                children.append((start, token.end()))
+            elif not opened:
+                yield start, token.end(), children
+                children = []
 
 
 def _parse_binary(content: bytes, path: Path) -> NetParameter:

@@ -58,7 +58,7 @@ def staged(targets: Sequence[Path], *, force: bool = False) -> Iterator[list[Pat
 
     Parameters
     ----------
-    targets : the files to make, all in one folder that exists.
+    targets : the files or folders to make, all in one folder that exists.
     force : replace files that are there; without it they are an error.
 
     Yields
@@ -83,7 +83,21 @@ def staged(targets: Sequence[Path], *, force: bool = False) -> Iterator[list[Pat
         yield files
         with _told(targets[0]):
             for file, target in zip(files, targets, strict=True):
-                os.replace(file, target)
+                _take_place(file, target)
+
+
+def _take_place(file: Path, target: Path) -> None:
+    """Rename a file, or a folder; for a folder the one that is there has to give way first."""
+    if not (file.is_dir() and target.is_dir()):
+        os.replace(file, target)
+        return
+    before = file.with_name(f"{file.name}.before")
+    os.replace(target, before)
+    try:
+        os.replace(file, target)
+    except OSError:
+        os.replace(before, target)
+        raise
 
 
 @contextmanager

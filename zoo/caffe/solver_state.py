@@ -6,6 +6,9 @@ done, the name of the weights of the same moment, the step of the learning rate'
 history of the solver: for SGD, Nesterov, AdaGrad and RMSProp one blob for each learned param in the
 order of the net, for Adam the means of all params and then their squares, for AdaDelta the squares
 of all gradients and then of all updates. A param that layers share counts once.
+
+What zoo needs besides, to go on exactly where it was, stands in a field of its own, which Caffe
+ignores.
 """
 
 from __future__ import annotations
@@ -39,6 +42,9 @@ _ITER = StateMessage.ITER_FIELD_NUMBER
 _LEARNED_NET = StateMessage.LEARNED_NET_FIELD_NUMBER
 _HISTORY = StateMessage.HISTORY_FIELD_NUMBER
 _CURRENT_STEP = StateMessage.CURRENT_STEP_FIELD_NUMBER
+_BEYOND_CAFFE = 20150
+"""The field of what zoo adds; Caffe's own numbers end at 4."""
+_BEYOND_CAFFE_NAME = "zoo"
 _LARGEST_INT = 2**31 - 1
 
 
@@ -52,12 +58,14 @@ class SolverState:
     learned_net : name of the file of the weights, as the solver wrote it.
     history : the solver's blobs in its order, float32 arrays of the params' shapes.
     current_step : how often a `step` or `multistep` policy has lowered the rate.
+    beyond_caffe : text that zoo keeps with it; empty in a file of Caffe's.
     """
 
     iter: int
     learned_net: str = ""
     history: Sequence[NDArray[np.float32]] = field(default_factory=tuple)
     current_step: int = 0
+    beyond_caffe: str = ""
 
 
 def read_solver_state(path: str | os.PathLike[str]) -> SolverState:
@@ -96,24 +104,33 @@ def write_solver_state(path: str | os.PathLike[str], state: SolverState) -> None
     pieces += length_field(_LEARNED_NET, [state.learned_net.encode()])
     for blob in state.history:
         pieces += length_field(_HISTORY, blob_pieces(np.asarray(blob, np.float32)))
-    write_pieces(path, [*pieces, varint_field(_CURRENT_STEP, state.current_step)])
+    pieces.append(varint_field(_CURRENT_STEP, state.current_step))
+    if state.beyond_caffe:
+        pieces += length_field(_BEYOND_CAFFE, [state.beyond_caffe.encode()])
+    write_pieces(path, pieces)
 
 
 def _read_binary(path: Path, mapping: mmap.mmap) -> SolverState:
     wire = Wire(mapping, path)
     numbers: dict[int, int] = {}
-    learned_net = ""
+    texts: dict[int, str] = {}
     history: list[NDArray[np.float32]] = []
     for number, kind, first, last in wire.fields(0, wire.size):
         if kind == VARINT and number in (_ITER, _CURRENT_STEP):
             numbers[number] = first & _LARGEST_INT
-        elif kind == LENGTH and number == _LEARNED_NET:
-            learned_net = mapping[first:last].decode("utf-8", "replace")
+        elif kind == LENGTH and number in (_LEARNED_NET, _BEYOND_CAFFE):
+            texts[number] = mapping[first:last].decode("utf-8", "replace")
         elif kind == LENGTH and number == _HISTORY:
             history.append(_history_blob(path, len(history), read_blob, wire, first, last))
     if _ITER not in numbers:
         raise ParseError("no solver state: it does not say after which iteration", path)
-    return SolverState(numbers[_ITER], learned_net, history, numbers.get(_CURRENT_STEP, 0))
+    return SolverState(
+        numbers[_ITER],
+        texts.get(_LEARNED_NET, ""),
+        history,
+        numbers.get(_CURRENT_STEP, 0),
+        texts.get(_BEYOND_CAFFE, ""),
+    )
 
 
 def _read_hdf5(path: Path, mapping: mmap.mmap) -> SolverState:
@@ -127,12 +144,14 @@ def _read_hdf5(path: Path, mapping: mmap.mmap) -> SolverState:
         if str(index) not in members:
             raise ParseError(f"of {len(members)} history blobs number {index} is missing", path)
         history.append(_history_blob(path, index, read_dataset, file, members[str(index)]))
-    name = _single(file, found, "learned_net", "S")
+    texts = [_single(file, found, name, "S") or b"" for name in ("learned_net", _BEYOND_CAFFE_NAME)]
+    learned_net, beyond_caffe = (text.decode("utf-8", "replace") for text in texts)
     return SolverState(
         int(_single(file, found, "iter", "iu") or 0),
-        (name or b"").decode("utf-8", "replace"),
+        learned_net,
         history,
         int(_single(file, found, "current_step", "iu") or 0),
+        beyond_caffe,
     )
 
 
@@ -140,14 +159,21 @@ def _write_hdf5(path: Path, state: SolverState) -> None:
     """As hdf5_save_int and hdf5_save_string (caffe/util/hdf5.cpp) write numbers and names."""
     with replacing(path) as partial, created_hdf5(partial) as file:
         file.create_dataset("iter", data=np.array([state.iter], "<i4"), track_times=False)
-        name = state.learned_net.encode()
-        text = np.array(name, f"S{len(name) + 1}")  # room for the zero that ends it in C
-        file.create_dataset("learned_net", data=text, track_times=False)
+        _write_text(file, "learned_net", state.learned_net)
         step = np.array([state.current_step], "<i4")
         file.create_dataset("current_step", data=step, track_times=False)
         group = file.create_group("history")
         for index, blob in enumerate(state.history):
             write_dataset(group, str(index), np.asarray(blob))
+        if state.beyond_caffe:
+            _write_text(file, _BEYOND_CAFFE_NAME, state.beyond_caffe)
+
+
+def _write_text(file: Any, name: str, text: str) -> None:
+    encoded = text.encode()
+    # With room for the zero that ends it in C.
+    array = np.array(encoded, f"S{len(encoded) + 1}")
+    file.create_dataset(name, data=array, track_times=False)
 
 
 def _single(file: HDF5File, found: Mapping[str, int], name: str, kinds: str) -> Any:

@@ -12,7 +12,6 @@ is fully convolutional.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,9 +147,6 @@ def export(
         trials = [*trial_inputs(source, written.free_sizes), *([inputs] if inputs else [])]
         worst = _verified(source, exporter.open(source, partial), trials, path)
         size = _size(partial)
-        if path.is_dir():
-            # A folder cannot take the place of another; the old one goes with the staging folder.
-            os.replace(path, partial.with_name(f"{path.name}.before"))
     return ExportReport(
         path,
         name,

@@ -6,6 +6,7 @@ are several. Whoever loads the file needs zoo's layers: `import zoo.keras_layers
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,9 @@ def load_keras(path: str | Path) -> Any:
     if not Path(path).is_file():
         raise UnavailableError(f"{path}: there is no such file")
     try:
-        return keras.saving.load_model(path, compile=False)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "When providing `inputs` as a dict")
+            return keras.saving.load_model(path, compile=False)
     except (ValueError, TypeError, OSError, KeyError, ImportError) as error:
         raise ParseError(f"Keras cannot load this as a model: {error}", path) from error
 

@@ -45,7 +45,7 @@ def slice_(site: OnnxSite) -> list[str]:
     if pieces == 1:
         return [site.bottom]
     if not points:
-        return site.several("Split", pieces, site.bottom, axis=axis)
+        return site.several("Split", pieces, site.bottom, axis=axis, num_outputs=pieces)
     bounds = [0, *points, END]
     return [
         site.cut(site.bottom, axis, start, end)
@@ -115,7 +115,7 @@ def reduction(site: OnnxSite) -> list[str]:
     elif param.operation == param.SUMSQ:
         tensor = site.add("Mul", tensor, tensor)
     if param.operation == param.MEAN:
-        return [site.affine(site.add("ReduceMean", tensor, axes=axes, keepdims=0), param.coeff, 0)]
+        operation = "ReduceMean"
     return [site.affine(site.add(operation, tensor, axes, keepdims=0), param.coeff, 0)]
 
 

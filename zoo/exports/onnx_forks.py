@@ -151,9 +151,9 @@ def bn(site: OnnxSite) -> list[str]:
         zeros = np.zeros_like(scale)
         return [_batch_normalization(site, scale, shift, zeros, zeros + 1, 0.0)]
     axes = [axis for axis in range(site.rank()) if axis != 1]
-    mean = site.add("ReduceMean", site.bottom, axes=axes)
+    mean = site.add("ReduceMean", site.bottom, axes)
     centred = site.add("Sub", site.bottom, mean)
-    variance = site.add("ReduceMean", site.add("Mul", centred, centred), axes=axes)
+    variance = site.add("ReduceMean", site.add("Mul", centred, centred), axes)
     deviation = site.add("Sqrt", site.add("Add", variance, SEGNET_EPSILON))
     product = site.add("Mul", site.add("Div", centred, deviation), _by_channel(site, scale))
     tops = [site.add("Add", product, _by_channel(site, shift))]

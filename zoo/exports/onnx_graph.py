@@ -32,8 +32,8 @@ __all__ = [
     "register_onnx",
 ]
 
-# The newest opset whose operators have not changed since for what is used here, and its IR.
-OPSET, IR_VERSION = 17, 8
+# The first opset that says how AveragePool counts where it rounds up, and the IR it came with.
+OPSET, IR_VERSION = 19, 9
 # TensorProto's numbers of the types that Cast goes to.
 FLOAT, UINT8, INT32, INT64, BOOL = 1, 2, 6, 7, 9
 # The end of a Slice that goes to the last value.
@@ -64,13 +64,13 @@ class Graph:
         return inner
 
     def finished(self, name: str, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
-        """The graph with float32 inputs and outputs of any shape."""
+        """The graph with float32 inputs and outputs of two axes of any size."""
         info = self._helper.make_tensor_value_info
         return self._helper.make_graph(
             self.nodes,
             name,
-            [info(each, FLOAT, None) for each in inputs],
-            [info(each, FLOAT, None) for each in outputs],
+            [info(each, FLOAT, [None, None]) for each in inputs],
+            [info(each, FLOAT, [None, None]) for each in outputs],
             self.constants,
         )
 
@@ -255,6 +255,6 @@ def import_onnx() -> Any:
     except ImportError as error:
         raise UnavailableError(
             f"ONNX needs the onnx package, which cannot be imported ({error}). Install it with"
-            " `pip install 'onnx>=1.17,<2' 'onnxruntime>=1.20,<2'`."
+            " `pip install 'onnx>=1.17,<2' 'onnxruntime>=1.21,<2'`."
         ) from error
     return onnx

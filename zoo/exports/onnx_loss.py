@@ -57,6 +57,11 @@ def euclidean_loss(site: OnnxSite) -> list[str]:
     return _named(site, site.add("Div", total, site.affine(_batch(site), 2.0, 0)))
 
 
+@register_onnx("Python:pyloss.EuclideanLossLayer")
+def python_euclidean_loss(site: OnnxSite) -> list[str]:
+    return [site.add("Reshape", loss, [1]) for loss in euclidean_loss(site)]
+
+
 @register_onnx("HingeLoss")
 def hinge_loss(site: OnnxSite) -> list[str]:
     param = site.message.hinge_loss_param

@@ -6,7 +6,7 @@ outputs are named after their blobs; in between, tensors are named after the lay
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zoo.build.free_sizes import is_spatially_free
@@ -26,7 +26,7 @@ from zoo.exports.onnx_graph import (
 from zoo.exports.onnx_picture import picture_input, probabilities
 from zoo.exports.source import PICTURE, PROBABILITIES
 from zoo.input_spec import InputSpec
-from zoo.layers.kind import Shape
+from zoo.layers.kind import Shape, kind_name
 from zoo.net import Layer, Net
 from zoo.scores import score_blob
 
@@ -67,8 +67,11 @@ def onnx_model(net: Net, blobs: Sequence[str] | None = None, spec: InputSpec | N
         writer = _Writer(layers, params, spec is None and is_spatially_free(layers), spec)
     except SizesNeeded:
         writer = _Writer(layers, params, False, spec)
-    outputs = writer.outputs(names) if spec is None else writer.probabilities(net)
-    return writer.model(outputs, net.name)
+    if spec is None:
+        writer.give_out({name: len(net.blobs[name] or ()) for name in names})
+    else:
+        writer.give_probabilities(net)
+    return writer.model(net.name)
 
 
 def check_onnx(layers: Sequence[Layer]) -> None:
@@ -78,8 +81,9 @@ def check_onnx(layers: Sequence[Layer]) -> None:
     check_supported(layers)
     kinds: dict[str, list[str]] = {}
     for layer in layers:
-        if not layer.is_source and layer.type not in ONNX_KINDS:
-            kinds.setdefault(layer.type, []).append(layer.name)
+        kind = kind_name(layer.definition)
+        if not layer.is_source and kind not in ONNX_KINDS:
+            kinds.setdefault(kind, []).append(layer.name)
     if kinds:
         lines = [
             f"  {kind} ({len(names)}): {', '.join(map(repr, names))}"
@@ -103,6 +107,7 @@ class _Writer:
         self.graph = Graph({name for layer in layers for name in layer.tops})
         self.blobs: dict[str, str] = {}
         self.inputs: dict[str, Any] = {}
+        self.outputs: list[Any] = []
         self._params, self._free, self._spec = params, free, spec
         self._stored: dict[tuple[Any, ...], str] = {}
         for layer in layers:
@@ -111,31 +116,32 @@ class _Writer:
             else:
                 self._add_layer(layer)
 
-    def outputs(self, blobs: Sequence[str]) -> list[str]:
-        """The blobs under their names, as outputs."""
-        names = []
-        for blob in blobs:
+    def give_out(self, ranks: Mapping[str, int]) -> None:
+        """Blobs of so many axes, under their names, as outputs."""
+        for blob, rank in ranks.items():
             # A tensor has one name, so a blob that is an input too gets another as an output.
-            names.append(self.graph.unique(blob) if blob in self.inputs else blob)
-            self.graph.node("Identity", [self.blobs[blob]], names[-1:])
-        return names
+            name = self.graph.unique(blob) if blob in self.inputs else blob
+            self._give(self.blobs[blob], name, rank)
 
-    def probabilities(self, net: Net) -> list[str]:
+    def give_probabilities(self, net: Net) -> None:
         """The one output of an export with preprocessing."""
         blob, ready = score_blob(net)
-        result = probabilities(self._add, self.blobs[blob], ready)
-        self.graph.node("Identity", [result], [PROBABILITIES])
-        return [PROBABILITIES]
+        self._give(probabilities(self._add, self.blobs[blob], ready), PROBABILITIES, 2)
 
-    def model(self, outputs: Sequence[str], title: str) -> Any:
-        """The model that gives out these tensors."""
+    def _give(self, tensor: str, name: str, rank: int) -> None:
+        self.graph.node("Identity", [tensor], [name])
+        info = import_onnx().helper.make_tensor_value_info(name, FLOAT, [None] * rank)
+        self.outputs.append(info)
+
+    def model(self, title: str) -> Any:
+        """The model as far as it is written."""
         onnx = import_onnx()
         used = {name for node in self.graph.nodes for name in node.input}
         graph = onnx.helper.make_graph(
             self.graph.nodes,
             title or "net",
             [entry for name, entry in self.inputs.items() if name in used],
-            [onnx.helper.make_tensor_value_info(name, FLOAT, None) for name in outputs],
+            self.outputs,
             self.graph.constants,
         )
         return onnx.helper.make_model(
@@ -178,5 +184,5 @@ class _Writer:
             self._stored,
             self._free,
         )
-        tops = ONNX_KINDS[layer.type](site)
+        tops = ONNX_KINDS[kind_name(layer.definition)](site)
         self.blobs.update(zip(layer.tops, tops, strict=True))

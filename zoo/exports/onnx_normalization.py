@@ -74,8 +74,8 @@ def _statistics(blobs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 def _by_the_batch(site: OnnxSite, eps: float) -> str:
     axes = [axis for axis in range(site.rank()) if axis != 1]
-    centred = site.add("Sub", site.bottom, site.add("ReduceMean", site.bottom, axes=axes))
-    variance = site.add("ReduceMean", site.add("Mul", centred, centred), axes=axes)
+    centred = site.add("Sub", site.bottom, site.add("ReduceMean", site.bottom, axes))
+    variance = site.add("ReduceMean", site.add("Mul", centred, centred), axes)
     return site.add("Div", centred, site.add("Sqrt", site.add("Add", variance, eps)))
 
 
@@ -139,9 +139,9 @@ def _spread(site: OnnxSite, tensor: str, axis: int, axes: int) -> str:
 def mvn(site: OnnxSite) -> list[str]:
     param = site.message.mvn_param
     axes = list(range(1 if param.across_channels else 2, site.rank()))
-    centred = site.add("Sub", site.bottom, site.add("ReduceMean", site.bottom, axes=axes))
+    centred = site.add("Sub", site.bottom, site.add("ReduceMean", site.bottom, axes))
     if not param.normalize_variance:
         return [centred]
-    variance = site.add("ReduceMean", site.add("Mul", centred, centred), axes=axes)
+    variance = site.add("ReduceMean", site.add("Mul", centred, centred), axes)
     deviation = site.add("Add", site.add("Sqrt", variance), param.eps)
     return [site.add("Div", centred, deviation)]

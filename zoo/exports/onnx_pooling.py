@@ -1,13 +1,13 @@
-"""Pooling in ONNX, whose ceil_mode and count_include_pad mean what Caffe does.
+"""Pooling in ONNX, with Caffe's rounding and clipping.
 
-Caffe: pooling_layer.cpp. A last window that would start behind the padded picture is dropped, and
-AVE divides by the part of the window inside it; ONNX says the same since opset 19, ONNX Runtime
-computes it so in every opset.
+Caffe: pooling_layer.cpp. Sizes round up, a last window that would start behind the padded picture
+is dropped, and AVE divides by the part of a window inside it. ONNX says the same since opset 19 and
+ONNX Runtime computes it so since version 1.21; where sizes are known nothing hangs on that.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,7 +22,8 @@ LOWEST = float(np.finfo(np.float32).min)
 def pooling(site: OnnxSite) -> list[str]:
     param = site.message.pooling_param
     if param.pool == param.STOCHASTIC:
-        return [_stochastic(site)]
+        square = site.add("Mul", site.bottom, site.bottom)
+        return [_ratio(site, _average(site, square), _average(site, site.bottom))]
     if param.pool == param.AVE:
         return [_average(site, site.bottom)]
     if param.global_pooling and len(site.layer.tops) == 1:
@@ -59,107 +60,99 @@ def _binned(site: OnnxSite, window: dict[str, Any]) -> str:
     return _ratio(site, *totals)
 
 
-def _window(site: OnnxSite) -> dict[str, Any]:
-    """The attributes of a pooling operator."""
-    kind = site.layer.kind
-    if site.message.pooling_param.global_pooling:
-        site.fix_sizes()
-    window = kind.window(site.message, site.shape())  # type: ignore[union-attr]
-    return {
-        "kernel_shape": window["kernel"],
-        "strides": window["stride"],
-        "pads": window["pad"] * 2,
-        "ceil_mode": int(_rounds_up(site)),
-    }
-
-
-def _rounds_up(site: OnnxSite) -> bool:
-    param = site.message.pooling_param
-    return bool(param.round_mode == param.CEIL)
-
-
-def _leaps(attributes: dict[str, Any]) -> bool:
-    """Whether the last window may start outside: Caffe keeps it when there is no pad at all."""
-    return bool(attributes["ceil_mode"]) and any(
-        stride > kernel and not pad
-        for kernel, stride, pad in zip(
-            attributes["kernel_shape"], attributes["strides"], attributes["pads"], strict=False
-        )
-    )
+def _ratio(site: OnnxSite, part: str, whole: str) -> str:
+    """part / whole, 0 where the whole is not positive."""
+    positive = site.add("Greater", whole, 0.0)
+    return site.add("Where", positive, site.add("Div", part, whole), 0.0)
 
 
 def _maximum(site: OnnxSite) -> list[str]:
-    attributes, missing = _placed(site)
-    tops = site.several("MaxPool", len(site.layer.tops), site.bottom, **attributes)
+    windows = _Windows(site)
+    tops = site.several("MaxPool", len(site.layer.tops), site.bottom, **windows.attributes)
     if len(tops) > 1:
         # ONNX counts through the whole tensor, Caffe through one picture of one channel.
         height, width = (site.sizes(site.bottom, [axis]) for axis in (2, 3))
         place = site.add("Mod", tops[1], site.add("Mul", height, width))
         tops[1] = site.add("Cast", place, to=FLOAT)
     return [
-        _with_missing(site, top, missing, value)
-        for top, value in zip(tops, (LOWEST, -1.0), strict=False)
+        windows.with_missing(top, value) for top, value in zip(tops, (LOWEST, -1.0), strict=False)
     ]
 
 
 def _average(site: OnnxSite, tensor: str) -> str:
     if site.message.pooling_param.global_pooling:
         return site.add("GlobalAveragePool", tensor)
-    attributes = _window(site)
-    if not _leaps(attributes):
-        padded = int(any(attributes["pads"]))
-        return site.add("AveragePool", tensor, count_include_pad=padded, **attributes)
-    attributes, missing = _placed(site)
-    pooled = site.add("AveragePool", tensor, count_include_pad=1, **attributes)
-    return site.add("Div", _with_missing(site, pooled, missing, 0.0), _shares(site))
+    windows = _Windows(site)
+    if windows.are_the_picture:
+        return site.add("GlobalAveragePool", tensor)
+    padded = any(windows.pads)
+    # Without padding ONNX counts what Caffe does: the part of a window inside the picture.
+    include = int(padded or any(windows.missing))
+    pooled = site.add("AveragePool", tensor, count_include_pad=include, **windows.attributes)
+    if not include or windows.shares is None or (windows.shares == 1).all():
+        return pooled
+    return site.add("Div", windows.with_missing(pooled, 0.0), windows.shares)
 
 
-def _placed(site: OnnxSite) -> tuple[dict[str, Any], list[int]]:
-    """The attributes, and how many windows along each axis start behind the picture.
+class _Windows:
+    """The windows of a pooling layer as ONNX says them.
 
-    ONNX has no window that does, so the sizes must be known, and these windows are put behind.
+    Attributes
+    ----------
+    attributes : of the operator. Where sizes are free they ask it to round up; else they have the
+        padding behind the picture that gives as many windows, which needs no rounding.
+    pads : of the layer, (height, width).
+    missing : how many windows along each axis start behind the picture, where ONNX has none.
+    shares : the part of each window inside the padded picture, (H', W'), None for free sizes;
+        Caffe lets it be negative.
     """
-    attributes = _window(site)
-    if not _leaps(attributes):
-        return attributes, [0, 0]
-    ends, missing = [], []
-    for size, windows, kernel, stride, pad in _geometry(site):
-        outside = int((windows - 1) * stride - pad >= size)
-        last = (windows - 1 - outside) * stride - pad
-        ends.append(max(0, last + kernel - size))
-        missing.append(outside)
-    attributes |= {"ceil_mode": 0, "pads": [*attributes["pads"][:2], *ends]}
-    return attributes, missing
 
+    def __init__(self, site: OnnxSite) -> None:
+        self._site = site
+        param, kind = site.message.pooling_param, cast(Any, site.layer.kind)
+        if param.global_pooling:
+            site.fix_sizes()
+        window = kind.window(site.message, site.shape())
+        rounds_up = param.round_mode == param.CEIL
+        self.pads = window["pad"]
+        self.missing = [0, 0]
+        self.shares: np.ndarray | None = None
+        self.attributes = {
+            "kernel_shape": window["kernel"],
+            "strides": window["stride"],
+            "pads": [*self.pads, *self.pads],
+        }
+        if not rounds_up:
+            return
+        leaps = any(s > k and not p for k, s, p in zip(*window.values(), strict=True))
+        if site.free and not leaps:
+            self.attributes["ceil_mode"] = 1
+        else:
+            self._place(list(zip(*window.values(), strict=True)))
 
-def _with_missing(site: OnnxSite, tensor: str, missing: list[int], value: float) -> str:
-    return site.add("Pad", tensor, [0] * 6 + missing, value) if any(missing) else tensor
+    def _place(self, window: list[tuple[int, int, int]]) -> None:
+        """Put as many windows as Caffe does over a picture whose size is known."""
+        sizes = zip(self._site.fixed_shape()[2:], self._site.top_shape()[2:], strict=True)
+        ends, shares = [], []
+        for axis, ((size, windows), (kernel, stride, pad)) in enumerate(
+            zip(sizes, window, strict=True)
+        ):
+            start = np.arange(windows) * stride - pad
+            self.missing[axis] = int(start[-1] >= size)
+            last = int(start[windows - 1 - self.missing[axis]])
+            ends.append(max(0, last + kernel - size))
+            shares.append((np.minimum(start + kernel, size + pad) - start) / kernel)
+        self.attributes["pads"] = [*self.pads, *ends]
+        self.shares = np.outer(*shares).astype(np.float32)
 
+    @property
+    def are_the_picture(self) -> bool:
+        """Whether there is one window, which is the picture; its operator is quicker."""
+        whole = tuple(self.attributes["kernel_shape"]) == self._site.shape()[2:]
+        return whole and not self._site.free and not any(self.pads)
 
-def _shares(site: OnnxSite) -> np.ndarray:
-    """The part of each window inside the padded picture, (H', W'); Caffe lets it be negative."""
-    parts = []
-    for size, windows, kernel, stride, pad in _geometry(site):
-        start = np.arange(windows) * stride - pad
-        parts.append((np.minimum(start + kernel, size + pad) - start) / kernel)
-    return np.outer(*parts).astype(np.float32)
-
-
-def _geometry(site: OnnxSite) -> list[tuple[int, ...]]:
-    """For each axis its size, the number of windows, kernel, stride and pad."""
-    attributes = _window(site)
-    columns = (site.fixed_shape()[2:], site.top_shape()[2:], attributes["kernel_shape"])
-    rest = (attributes["strides"], attributes["pads"][:2])
-    return list(zip(*columns, *rest, strict=True))
-
-
-def _stochastic(site: OnnxSite) -> str:
-    """In TEST the values of a window weigh as much as they are large: sum(x * x) / sum(x)."""
-    square = site.add("Mul", site.bottom, site.bottom)
-    return _ratio(site, _average(site, square), _average(site, site.bottom))
-
-
-def _ratio(site: OnnxSite, part: str, whole: str) -> str:
-    """part / whole, 0 where the whole is not positive."""
-    positive = site.add("Greater", whole, 0.0)
-    return site.add("Where", positive, site.add("Div", part, whole), 0.0)
+    def with_missing(self, tensor: str, value: float) -> str:
+        """The tensor with this value for the windows that ONNX does not have."""
+        if not any(self.missing):
+            return tensor
+        return self._site.add("Pad", tensor, [0] * 6 + self.missing, value)

@@ -21,6 +21,8 @@ from zoo.net import Net
 
 __all__ = ["OnnxPredictor", "import_onnxruntime", "onnx_predictor"]
 
+_OLDEST = (1, 21)
+_PACKAGES = "'onnx>=1.17,<2' 'onnxruntime>=1.21,<2'"
 _PREDICTORS: WeakKeyDictionary[Net, dict[tuple[Any, ...], OnnxPredictor]] = WeakKeyDictionary()
 
 
@@ -117,8 +119,14 @@ def import_onnxruntime() -> Any:
     except ImportError as error:
         raise UnavailableError(
             f"ONNX Runtime is needed for this and cannot be imported ({error}). Install it with"
-            " `pip install 'onnx>=1.17,<2' 'onnxruntime>=1.20,<2'`."
+            f" `pip install {_PACKAGES}`."
         ) from error
+    version = tuple(int(part) for part in onnxruntime.__version__.split(".")[:2])
+    if version < _OLDEST:
+        raise UnavailableError(
+            f"ONNX Runtime {onnxruntime.__version__} pools otherwise where sizes round up. Get a"
+            f" newer one with `pip install {_PACKAGES}`."
+        )
     return onnxruntime
 
 
@@ -132,7 +140,7 @@ def _providers(runtime: Any, device: str | None) -> list[Any]:
     if "CUDAExecutionProvider" not in runtime.get_available_providers():
         raise UnavailableError(
             f"there is no device {device!r} for ONNX Runtime: this one computes on the CPU only."
-            " Install the other with `pip install 'onnxruntime-gpu>=1.20,<2'`."
+            " Install the other with `pip install 'onnxruntime-gpu>=1.21,<2'`."
         )
     return [("CUDAExecutionProvider", {"device_id": int(number or 0)}), "CPUExecutionProvider"]
 

@@ -1,8 +1,8 @@
 """TFLite (LiteRT): one file for phones and small machines, with one signature, `serving_default`.
 
 Names and order of axes are those of the SavedModel. The file has nothing but operators that are
-built into every runtime. Some of them are not there for sizes that are free (a convolution with
-groups): the file is then for the sizes of the definition, and says so.
+built into every runtime. Where these do not do for sizes that are free (a convolution behind a
+pooling that rounds up), the file is for the sizes of the definition, and the report says so.
 """
 
 from __future__ import annotations

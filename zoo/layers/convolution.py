@@ -8,6 +8,7 @@ The axes in front of the channels are all batch; force_nd_im2col and engine chan
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -134,21 +135,7 @@ class Convolution(_ConvolutionBase):
             stride == 1 and 2 * pad == extent - 1
             for stride, pad, extent in zip(window.stride, window.pad, window.extent, strict=True)
         )
-        param = site.layer.convolution_param
-
-        def make() -> Any:
-            return keras_class("Conv", window.axes)(
-                param.num_output,
-                window.kernel,
-                strides=window.stride,
-                padding="same" if same else "valid",
-                dilation_rate=window.dilation,
-                groups=param.group,
-                use_bias=param.bias_term,
-                name=site.name,
-            )
-
-        convolution = site.weighted(make, kernel_to_keras, kernel_to_caffe)
+        convolution = self.keras_layer(site, window, "same" if same else "valid")
         blobs = []
         for index, top in enumerate(site.tops):
             tensor = site.channels_last(index)
@@ -159,6 +146,31 @@ class Convolution(_ConvolutionBase):
                 )(tensor)
             blobs.append(Blob(convolution(tensor), top, channels_last=True))
         return blobs
+
+    def keras_layer(self, site: Site, window: Window, padding: str) -> Any:
+        """The Keras layer that computes it over channels-last data, with the weights."""
+        param, channels = site.layer.convolution_param, site.bottoms[0].shape[1]
+        settings = {
+            "strides": window.stride,
+            "padding": padding,
+            "dilation_rate": window.dilation,
+            "use_bias": param.bias_term,
+            "name": site.name,
+        }
+        # TensorFlow's depthwise operation takes no other stride down than across.
+        if 1 < channels == param.group and window.axes == 2 and len(set(window.stride)) == 1:
+            multiplier = param.num_output // channels
+            depthwise = keras_class("DepthwiseConv", 2)
+            return site.weighted(
+                partial(depthwise, window.kernel, depth_multiplier=multiplier, **settings),
+                depthwise_to_keras,
+                partial(depthwise_to_caffe, outputs=param.num_output),
+            )
+        convolution = keras_class("Conv", window.axes)
+        if 1 < param.group < channels and window.axes == 2:
+            from zoo.keras_layers.grouped import GroupedConv2D as convolution
+        make = partial(convolution, param.num_output, window.kernel, groups=param.group, **settings)
+        return site.weighted(make, kernel_to_keras, kernel_to_caffe)
 
 
 @layer("Deconvolution")
@@ -223,6 +235,20 @@ def keras_class(name: str, axes: int) -> Any:
     import keras
 
     return getattr(keras.layers, f"{name}{axes}D")
+
+
+def depthwise_to_keras(blobs: list[np.ndarray]) -> list[np.ndarray]:
+    """(channels * multiplier, 1, h, w) to (h, w, channels, multiplier), and the bias.
+
+    Left as (h, w, channels * multiplier, 1), which holds the same values in the same order.
+    """
+    return [blobs[0].transpose(2, 3, 0, 1), *blobs[1:]]
+
+
+def depthwise_to_caffe(arrays: list[np.ndarray], outputs: int) -> list[np.ndarray]:
+    """The inverse of `depthwise_to_keras`."""
+    height, width = arrays[0].shape[:2]
+    return [arrays[0].reshape(height, width, outputs, 1).transpose(2, 3, 0, 1), *arrays[1:]]
 
 
 def kernel_to_keras(blobs: list[np.ndarray]) -> list[np.ndarray]:

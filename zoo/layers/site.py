@@ -69,6 +69,8 @@ class WeightMap:
     to_keras: Callable[[Arrays], Arrays]
     to_caffe: Callable[[Arrays], Arrays]
     standing: tuple[Standing, ...] = ()
+    elsewhere: tuple[tuple[int, int], ...] = ()
+    """For each standing blob its index among the params, and the one that its weight would have."""
 
     @property
     def variables(self) -> list[Any]:
@@ -77,6 +79,12 @@ class WeightMap:
             *self.keras_layer.weights,
             *(weight for blob in self.standing for weight in blob.keras_layer.weights),
         ]
+
+    def arrays(self, blobs: Arrays) -> Arrays:
+        """Caffe's blobs as values of `variables`; like those of `to_keras` they may be views."""
+        slots = {slot for _, slot in self.elsewhere}
+        own = [array for slot, array in enumerate(self.to_keras(blobs)) if slot not in slots]
+        return [*own, *(blobs[index] for index, _ in self.elsewhere)]
 
 
 @dataclass
@@ -161,7 +169,8 @@ class Site:
             inner = make()
             start_with(inner, to_keras(self.blobs))
             keras_layer = WithBlobs(inner, slots.of_blobs, name=self.name)
-        self.weight_map = WeightMap(keras_layer, to_keras, slots.to_caffe, blobs)
+        places = zip(self.standing, (slot for slot, _, _ in slots.of_blobs), strict=True)
+        self.weight_map = WeightMap(keras_layer, to_keras, slots.to_caffe, blobs, tuple(places))
         tensors = [blob.tensor for blob in blobs]
 
         def call(inputs: Any) -> Any:
