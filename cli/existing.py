@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["existing_model"]
 
+_PLACES = {"embedded": "the models that come with zoo", "catalogue": "the catalogue"}
+
 
 def existing_model(name: str, sources: Sequence[str], cache: Cache) -> CachedModel:
     """The model of that name in the cache.
@@ -36,9 +38,12 @@ def existing_model(name: str, sources: Sequence[str], cache: Cache) -> CachedMod
     except UnknownModelError as error:
         known = [*registry.names(), *(model.name for model in cache.models())]
         raise UnknownModelError(name, known, f"the cache {cache.home} or the sources") from error
+    model = cache.get(found.name)
+    if model is not None:
+        return model
     options = "".join(f" --source {shlex.quote(source)}" for source in sources)
     place = found.source.name
-    place = "the models that come with zoo" if place == "embedded" else place
+    place = _PLACES.get(place, place)
     raise UnavailableError(
         f"{found.name} is in {place} but not in the cache {cache.home}."
         f" `zoo fetch {shlex.quote(found.name)}{options}` brings it there."

@@ -68,14 +68,12 @@ class Output:
         if is_terminal(sys.stdout):
             self._rich_table(columns, rows)
             return
-        if not self.quiet:
-            self.row([column.title for column in columns])
-        for row in rows:
-            self.row(row)
+        headings = [] if self.quiet else [[column.title for column in columns]]
+        self._write(sys.stdout, "".join(map(_line, (*headings, *rows))))
 
     def row(self, cells: Iterable[str]) -> None:
         """Print a line of cells with tabs between."""
-        self._write(sys.stdout, "\t".join(map(printable, cells)) + "\n")
+        self._write(sys.stdout, _line(cells))
 
     def facts(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Print names and values, one pair a line."""
@@ -199,6 +197,11 @@ def count_text(count: int) -> str:
         value, prefixes = value / 1000, prefixes[1:]
     figures = f"{value:#.3g}".rstrip(".")
     return f"{figures} {prefixes[0]}"
+
+
+def _line(cells: Iterable[str]) -> str:
+    """A line of cells with tabs between."""
+    return "\t".join(map(printable, cells)) + "\n"
 
 
 def _lines(text: str) -> str:

@@ -46,9 +46,10 @@ def transferring(output: Output) -> Iterator[Callable[[str, int, int | None], No
 
         def report(file: str, done: int, total: int | None) -> None:
             if file not in tasks:
-                for finished in tasks.values():
-                    display.update(finished, visible=False)
-                tasks[file] = display.add_task(printable(file), total=total)
+                for task in display.tasks:
+                    display.update(task.id, visible=not task.finished)
+                # What an earlier fetch had brought says nothing about the rate of this one.
+                tasks[file] = display.add_task(printable(file), total=total, completed=done)
             display.update(tasks[file], completed=done, total=total)
 
         yield report

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 from zoo.cli.arguments import add_command, add_sources
+from zoo.cli.asking import agreed, may_ask
 from zoo.cli.existing import existing_model
 from zoo.cli.failure import attempt_each, error_facts
-from zoo.cli.output import Output, is_terminal, printable, size_text
+from zoo.cli.output import Output, size_text
 from zoo.errors import UsageError
 
 __all__ = ["NAME", "add", "run"]
@@ -41,8 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from zoo.registry.cache import Cache
 
     output, cache = Output.of(args), Cache()
-    may_ask = is_terminal(sys.stdin) and is_terminal(sys.stderr)
-    if not (args.yes or args.dry_run or may_ask):
+    if not (args.yes or args.dry_run or may_ask(output)):
         raise UsageError("there is no terminal to ask on; add --yes to remove without asking")
 
     def remove_one(name: str) -> dict[str, Any]:
@@ -50,9 +49,11 @@ def run(args: argparse.Namespace) -> int:
         facts = {"name": directory.name, "directory": directory, "bytes": size, "removed": False}
         if args.dry_run:
             output.note(f"would remove {directory} ({size_text(size)})")
-        elif args.yes or _agreed(f"Remove {directory} ({size_text(size)})? [y/N]"):
-            facts |= {"bytes": cache.remove(directory.name), "removed": True}
-            output.note(f"removed {directory} ({size_text(size)})")
+        elif args.yes or agreed(f"Remove {directory} ({size_text(size)})?"):
+            freed = cache.remove(directory.name)
+            facts |= {"bytes": freed, "removed": True}
+            shared = "" if freed == size else "; another model has the same weights"
+            output.note(f"removed {directory} ({size_text(freed)} freed{shared})")
         else:
             output.note(f"kept {directory}")
         return facts
@@ -74,8 +75,3 @@ def _what_lies_there(name: str, sources: list[str], cache: Any) -> tuple[Path, i
         directory = existing_model(name, sources, cache).directory
     files = [path for path in directory.rglob("*") if path.is_file()]
     return directory, sum(path.stat().st_size for path in files)
-
-
-def _agreed(question: str) -> bool:
-    print(printable(question) + " ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -21,9 +21,9 @@ def add(subparsers: Any) -> None:
         NAME,
         run,
         help="find models by words of their name, title, task, license or text",
-        description="Every word has to occur. Finding nothing is no error: the nearest names are"
-        " told.",
-        example="zoo search digits\nzoo search squeezenet bsd --source ../models",
+        description="Every word has to occur; one that occurs nowhere may have a slip in it. The"
+        " best matches come first. Finding nothing is no error: the nearest names are told.",
+        example="zoo search face\nzoo search squeezenet bsd --source ../models",
     )
     parser.add_argument("query", nargs="+", metavar="QUERY", help="words, in any case")
     add_sources(parser)

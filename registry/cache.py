@@ -1,55 +1,46 @@
 """Where fetched models are kept. The layout is a contract, and LAYOUT its version:
 
-    <home>/LAYOUT                        "1"
+    <home>/LAYOUT                        "2"
     <home>/models/<name>/                readme.md, prototxts, weights, labels and, written last,
                                          zoo.json (see `zoo.registry.cached`)
     <home>/models/.partial-<name>-<id>/  a fetch under way, or what a killed one left
     <home>/models/.old-<name>-<id>/      a copy that is just being replaced
+    <home>/blobs/sha256/<hash>           the weights, each content once (see `zoo.registry.blobs`)
+    <home>/parts/                        unfinished downloads (see `zoo.registry.transfer_part`)
     <home>/locks/<name>.lock             held by whoever changes models/<name>
+    <home>/locks/.blobs.lock             held for moments, by whoever changes what blobs there are
+    <home>/usage/, <home>/consent.json   see `zoo.registry.usage`, `zoo.registry.consent`
 
 <home> is $ZOO_HOME, else the platform's folder for caches. A model is assembled in a `.partial-`
-directory on the same volume and renamed into place, so models/<name> is always whole.
+directory on the same volume and renamed into place, so models/<name> is always whole. Reading
+writes nothing and takes no lock. docs/cache.md says it for users.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import platformdirs
-from filelock import FileLock
-
-from zoo.errors import (
-    HashMismatchError,
-    UnavailableError,
-    UnknownModelError,
-    UsageError,
-    VerificationError,
-)
+from zoo.errors import UnavailableError, UnknownModelError, UsageError
 from zoo.registry.atomic import write_atomically
+from zoo.registry.cache_folder import CacheFolder, delete, unfinished
+from zoo.registry.cache_layout import LAYOUT, read_layout
 from zoo.registry.cached import CachedModel, FileRecord, Record
-from zoo.registry.contents import RECORD, check_model_name
-from zoo.registry.hashes import Hashes, hash_file
+from zoo.registry.contents import RECORD
+from zoo.registry.hashes import Expected, Hashes
+
+if TYPE_CHECKING:
+    from zoo.registry.cache_verify import Verification
 
 __all__ = ["LAYOUT", "Cache"]
 
-LAYOUT = 1
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-
-class Cache:
-    """The models on this machine.
-
-    Parameters
-    ----------
-    home : folder of the cache; by default $ZOO_HOME, else the platform's folder for caches.
-        Nothing is created before something is written.
+class Cache(CacheFolder):
+    """The models on this machine; the parameter is that of `CacheFolder`.
 
     Examples
     --------
@@ -57,22 +48,16 @@ class Cache:
     []
     """
 
-    def __init__(self, home: str | Path | None = None) -> None:
-        chosen = home or os.environ.get("ZOO_HOME") or platformdirs.user_cache_dir("zoo")
-        self.home = Path(chosen).expanduser().absolute()
-        self._models = self.home / "models"
-
-    def path(self, name: str) -> Path:
-        """Where the model of that name lies, or would lie."""
-        return self._models / check_model_name(name)
-
     def get(self, name: str) -> CachedModel | None:
         """The model of that name, in any case, else of that title; None if it is not here.
 
-        Files are not hashed; `CachedModel.damage` looks at them, `verify` hashes them.
+        Files are not hashed; `damage` looks at them, `verify` hashes them.
         """
-        with self._explained():
-            exact = CachedModel.read(self.path(name))
+        path = self.path(name)
+        with self.explained():
+            read_layout(self.home)
+            self._put_back(path)
+            exact = CachedModel.read(path)
         if exact is not None:
             return exact
         wanted, models = name.casefold(), self.models()
@@ -82,10 +67,12 @@ class Cache:
 
     def models(self) -> list[CachedModel]:
         """Every whole model, by name."""
-        with self._explained():
-            if not self._models.is_dir():
-                return []
-            visible = sorted(p for p in self._models.iterdir() if not p.name.startswith("."))
+        with self.explained():
+            read_layout(self.home)
+            for kind, name in map(unfinished, self.directories()):
+                if kind == "old":
+                    self._put_back(self.path(name))
+            visible = [path for path in self.directories() if not path.name.startswith(".")]
             return [model for path in visible if (model := CachedModel.read(path)) is not None]
 
     def existing(self, name: str) -> CachedModel:
@@ -101,185 +88,172 @@ class Cache:
             raise UnknownModelError(name, [m.name for m in self.models()], f"the cache {self.home}")
         return model
 
-    def remove(self, name: str) -> int:
-        """Remove a model, or what a damaged one left; how many bytes that freed."""
-        path = self.path(name)
-        if not path.is_dir():
-            path = self.existing(name).directory
-        with self.lock(path.name), self._explained():
-            freed = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-            # A killed removal leaves a name that the next change sweeps, never half a model.
-            aside = self._beside("partial", path.name)
-            path.rename(aside)
-            _delete(aside)
-        return freed
+    def damage(self, model: CachedModel) -> str:
+        """What is wrong with a model's files, as a sentence, or "".
 
-    def verify(self, name: str) -> dict[str, Hashes]:
+        Quick: a file is hashed only if its size is right and its time of change is not; if it is
+        what it was, the new time is noted.
+        """
+        problem, record = model.looked_at()
+        if record != model.record:
+            self._note(model, record)
+        return problem
+
+    def verify(self, name: str, verification: Verification | None = None) -> dict[str, Hashes]:
         """Hash every file of a model again; the hashes by file name.
+
+        Parameters
+        ----------
+        name : of the model.
+        verification : the pass over several models that this is a part of.
 
         Raises
         ------
         VerificationError
             naming every damaged file with both hashes, or every missing one.
         """
+        from zoo.registry.cache_verify import Verification
+
         model = self.existing(name)
-        hashes, problems = {}, []
-        expected = received = ""
-        with self._explained():
-            for file, recorded in model.record.files.items():
-                path = model.directory / file
-                if not path.is_file():
-                    problems.append(f"  {path}: missing")
-                    continue
-                hashes[file] = hash_file(path)
-                if hashes[file].sha256 != recorded.sha256:
-                    expected, received = recorded.sha1, hashes[file].sha1
-                    problems.append(
-                        f"  {path}: expected sha1 {expected} ({recorded.size} bytes),"
-                        f" found sha1 {received} ({hashes[file].size} bytes)"
-                    )
-        if problems:
-            message = (
-                f"{model.name} is damaged:\n" + "\n".join(problems) + "\n"
-                f"`zoo fetch {model.name} --force` fetches it again."
-            )
-            if not received:
-                raise VerificationError(message)
-            raise HashMismatchError(message, algorithm="sha1", expected=expected, received=received)
-        self._note_verified(model, hashes)
+        hashes = (verification or Verification(self)).model(model)
+        with self.explained():
+            self._note(model, replace(model.record, files=_records(model, hashes)).stamped())
         return hashes
 
-    def free_bytes(self) -> int:
-        """Free bytes on the volume of the cache."""
-        with self._explained():
-            return shutil.disk_usage(self._nearest()).free
+    def remove(self, name: str, *, wait: bool = True) -> int:
+        """Remove a model, or what a damaged one left; how many bytes that freed.
+
+        Weights that another model has too stay. Without `wait`, InUse is raised while another
+        process works on it.
+        """
+        path = self.path(name)
+        if not path.is_dir():
+            path = self.existing(name).directory
+        with self.lock(path.name, wait=wait), self.changing_blobs():
+            blobs = self.blobs.behind(path)
+            freed = self.own_bytes(path)
+            # A killed removal leaves a name that the next change sweeps, never half a model.
+            aside = self.beside("partial", path.name)
+            path.rename(aside)
+            delete(aside)
+            return freed + self.blobs.drop(blobs & self.loose_blobs())
+
+    def take(self, expected: Expected, target: Path) -> Hashes | None:
+        """Put a file that is here, under whatever name, at a path; None where it is not.
+
+        Its hashes are taken anew. To be used on a path in a directory from `staging`.
+        """
+        digests = {expected.sha256} if expected.sha256 else self._digests_of(expected.sha1)
+        for digest in sorted(digests):
+            with self.explained():
+                hashes = self.blobs.take(digest, target)
+            if hashes is not None and expected.kept_by(hashes):
+                return hashes
+            target.unlink(missing_ok=True)
+        return None
+
+    def install(self, staged: Path, record: Record) -> CachedModel:
+        """Make an assembled directory the model; a copy it replaces stays until then.
+
+        Weights that are here already are not kept twice. Where those were damaged, the new ones
+        mend every model that has them.
+        """
+        target = self.path(record.name)
+        digests = {file.sha256 for file in record.files.values()}
+        with self.changing_blobs():
+            before = self.blobs.behind(target) if target.is_dir() else set()
+            try:
+                shared = self.blobs.share(staged, record)
+                write_atomically(staged / RECORD, shared.stamped().to_json())
+                self._replace(staged, target)
+            except BaseException:
+                delete(staged)
+                self.blobs.drop(digests & self.loose_blobs())
+                raise
+            self._mend_others(record.name, digests)
+            self.blobs.drop(before & self.loose_blobs())
+        return self.existing(record.name)
+
+    def blob_users(self) -> dict[str, list[Path]]:
+        """Every blob with the directories of models that have it, or say so."""
+        with self.explained():
+            users: dict[str, list[Path]] = {digest: [] for digest in self.blobs.sizes()}
+            for path in self.directories():
+                record = Record.read(path)
+                said = {file.sha256 for file in record.files.values()} if record else set()
+                had = self.blobs.behind(path) if path.is_dir() else set()
+                for digest in (said | had) & users.keys():
+                    users[digest].append(path)
+            return users
+
+    def loose_blobs(self) -> set[str]:
+        """The blobs that no model has."""
+        return {digest for digest, users in self.blob_users().items() if not users}
+
+    def own_bytes(self, directory: Path) -> int:
+        """Bytes of what lies in the directory of a model and is no blob."""
+        shared = {self.blobs.path(digest).stat().st_ino for digest in self.blobs.behind(directory)}
+        files = [path.lstat() for path in directory.rglob("*") if path.is_file()]
+        return sum(status.st_size for status in files if status.st_ino not in shared)
 
     def describe(self) -> dict[str, object]:
         """What `zoo doctor` says: home, layout, models, bytes, free_bytes, writable, problem."""
         facts: dict[str, object] = {"home": str(self.home), "layout": LAYOUT, "problem": ""}
         try:
-            models, nearest = self.models(), self._nearest()
+            models, nearest = self.models(), self.nearest()
             facts |= {
                 "models": len(models),
                 "bytes": sum(model.size for model in models),
                 "free_bytes": self.free_bytes(),
                 "writable": nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK),
             }
-        except UnavailableError as error:
+        except (UnavailableError, UsageError) as error:
             facts |= {"models": 0, "bytes": 0, "free_bytes": 0, "writable": False}
             facts["problem"] = str(error)
         return facts
 
-    @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Hold the right to change one model; others wait. Sweeps what a killed process left."""
-        check_model_name(name)
-        with self._explained():
-            self._prepare()
-            lock = FileLock(self.home / "locks" / f"{name.casefold()}.lock")
-            lock.acquire()
+    def _replace(self, staged: Path, target: Path) -> None:
+        aside = self.beside("old", target.name) if target.exists() else None
+        if aside:
+            target.rename(aside)
         try:
-            with self._explained():
-                self._sweep(name)
-            yield
-        finally:
-            lock.release()
-
-    @contextmanager
-    def staging(self, name: str) -> Iterator[Path]:
-        """An empty directory to assemble a model in; it is gone afterwards unless installed.
-
-        To be used under `lock(name)`. An OSError while it is used is the cache's.
-        """
-        directory = self._beside("partial", name)
-        with self._explained():
-            directory.mkdir()
-            try:
-                yield directory
-            finally:
-                _delete(directory)
-
-    def install(self, staged: Path, record: Record) -> CachedModel:
-        """Make an assembled directory the model; a copy it replaces stays until then."""
-        target = self.path(record.name)
-        with self._explained():
-            write_atomically(staged / RECORD, record.stamped().to_json())
-            aside = self._beside("old", record.name) if target.exists() else None
+            staged.rename(target)
+        except OSError:
             if aside:
-                target.rename(aside)
-            try:
-                staged.rename(target)
-            except OSError:
-                if aside:
-                    aside.rename(target)
-                raise
-            if aside:
-                _delete(aside)
-        return self.existing(record.name)
+                aside.rename(target)
+            raise
+        if aside:
+            delete(aside)
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn what the system says about the cache folder into what to do about it."""
-        try:
-            yield
-        except OSError as error:
-            reason = error.strerror or str(error)
-            if error.errno in _FULL:
-                raise UnavailableError(
-                    f"the disk of the cache {self.home} is full ({reason}), so nothing was kept."
-                    " Free some space (`zoo remove NAME`), or set ZOO_HOME to a folder with more."
-                ) from None
-            raise UnavailableError(
-                f"the cache folder {self.home} cannot be used: {reason}"
-                f"{f' ({error.filename})' if error.filename else ''}."
-                " Set ZOO_HOME to a folder that you may write."
-            ) from None
+    def _mend_others(self, name: str, digests: set[str]) -> None:
+        """Let other models have the same blobs, which are known to be good now."""
+        for path in self.directories():
+            record = None if path.name == name else Record.read(path)
+            if record is not None:
+                mended = self.blobs.mend(path, record, digests)
+                if mended != record:
+                    write_atomically(path / RECORD, mended.to_json())
 
-    def _prepare(self) -> None:
-        self._models.mkdir(parents=True, exist_ok=True)
-        (self.home / "locks").mkdir(exist_ok=True)
-        marker = self.home / "LAYOUT"
-        if not marker.exists():
-            write_atomically(marker, f"{LAYOUT}\n".encode())
-        elif (found := marker.read_text().strip()) != str(LAYOUT):
-            raise UsageError(
-                f"the cache {self.home} has layout {found!r}, this zoo writes {LAYOUT}."
-                " Use the zoo that made it, or set ZOO_HOME to another folder."
-            )
-
-    def _beside(self, kind: str, name: str) -> Path:
-        return self._models / f".{kind}-{name}-{uuid.uuid4().hex}"
-
-    def _sweep(self, name: str) -> None:
-        """Under the lock nobody else works on this model: what lies about was left by the dead."""
-        for path in self._models.iterdir():
-            kind, _, _ = path.name.partition("-")
-            if path.name.rpartition("-")[0] != f"{kind}-{name}":
-                continue
-            if kind == ".old" and not self.path(name).exists():
-                path.rename(self.path(name))  # killed between the two renames of install
-            elif kind in (".old", ".partial"):
-                _delete(path)
-
-    def _note_verified(self, model: CachedModel, hashes: dict[str, Hashes]) -> None:
-        """Record a verification, if the cache may be written and the model is still the same."""
-        files = {
-            name: FileRecord.of(model.directory / name, taken) for name, taken in hashes.items()
-        }
-        record = replace(model.record, files=files).stamped()
-        with suppress(UnavailableError), self.lock(model.name), self._explained():
-            now = CachedModel.read(model.directory)
-            if now is not None and now.record == model.record:
+    def _note(self, model: CachedModel, record: Record) -> None:
+        """Write down what is known now, if the cache may be written and the model is the same."""
+        with suppress(UnavailableError), self.lock(model.name, wait=False), self.changing_blobs():
+            if Record.read(model.directory) == model.record:
                 write_atomically(model.directory / RECORD, record.to_json())
 
-    def _nearest(self) -> Path:
-        """The folder of the cache, or what is there of the way to it."""
-        with self._explained():
-            return next(path for path in (self.home, *self.home.parents) if path.exists())
+    def _put_back(self, path: Path) -> None:
+        """Put back a model whose replacement was killed between its two renames."""
+        if path.exists() or ("old", path.name) not in map(unfinished, self.directories()):
+            return
+        with suppress(UnavailableError), self.lock(path.name):
+            pass  # locking sweeps
+
+    def _digests_of(self, sha1: str | None) -> set[str]:
+        """The SHA-256 of files with a SHA-1, as the records of the models have it."""
+        with self.explained():
+            records = [record for path in self.directories() if (record := Record.read(path))]
+        files = [file for record in records for file in record.files.values()]
+        return {file.sha256 for file in files if file.sha1 == sha1}
 
 
-def _delete(path: Path) -> None:
-    if path.is_symlink():
-        path.unlink()
-    else:
-        shutil.rmtree(path, ignore_errors=True)
+def _records(model: CachedModel, hashes: Mapping[str, Hashes]) -> dict[str, FileRecord]:
+    return {name: FileRecord.of(model.directory / name, taken) for name, taken in hashes.items()}

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ from zoo.registry.hashes import Hashes, hash_file
 __all__ = ["FORMAT", "CachedModel", "FileRecord", "Record"]
 
 FORMAT = 1
+_SHA1 = re.compile(r"[0-9a-f]{40}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,15 @@ class FileRecord:
     sha256: str
     size: int
     mtime_ns: int
+
+    def is_sound(self) -> bool:
+        """Whether the hashes are hashes and the numbers are numbers."""
+        return (
+            _SHA1.fullmatch(self.sha1) is not None
+            and _SHA256.fullmatch(self.sha256) is not None
+            and type(self.size) is type(self.mtime_ns) is int
+            and self.size >= 0
+        )
 
     @classmethod
     def of(cls, path: Path, hashes: Hashes) -> FileRecord:
@@ -77,9 +89,27 @@ class Record:
             files = {name: FileRecord(**entry) for name, entry in facts.pop("files").items()}
             against = tuple(facts.pop("verified_against"))
             record = cls(files=files, verified_against=against, **facts)
-        except (ValueError, TypeError, KeyError, AttributeError):
+            return record if record._is_sound() else None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
-        return record if all(is_plain(name) for name in record.files) else None
+
+    @classmethod
+    def read(cls, directory: Path) -> Record | None:
+        """The record in a directory; None where none is, or none that is valid."""
+        try:
+            return cls.from_json((directory / RECORD).read_bytes())
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
+    def _is_sound(self) -> bool:
+        """Whether it can be believed to name files and hashes, wherever it was carried from."""
+        texts = (self.name, self.source, self.verified_at, *self.verified_against)
+        return (
+            all(isinstance(text, str) for text in texts)
+            and is_plain(self.name)
+            and all(is_plain(name) and file.is_sound() for name, file in self.files.items())
+            and (self.weights is None or self.weights in self.files)
+        )
 
 
 @dataclass(frozen=True)
@@ -102,10 +132,10 @@ class CachedModel:
     @classmethod
     def read(cls, directory: Path) -> CachedModel | None:
         """The model in a directory, or None when its record or its card is not valid."""
+        record = Record.read(directory)
+        if record is None or record.name != directory.name:
+            return None
         try:
-            record = Record.from_json((directory / RECORD).read_bytes())
-            if record is None or record.name != directory.name:
-                return None
             return cls(record.name, directory, Card.read(directory / README), record)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError, CardError):
             return None
@@ -159,17 +189,26 @@ class CachedModel:
 
         Quick: a file is hashed only if its size is right and its time of change is not.
         """
+        return self.looked_at()[0]
+
+    def looked_at(self) -> tuple[str, Record]:
+        """What is wrong, as `damage` says it, and the record with the times that were seen."""
+        files = dict(self.record.files)
         for name, recorded in self.record.files.items():
             path = self.directory / name
             try:
                 status = path.stat()
+                if status.st_size != recorded.size:
+                    found = f"has {status.st_size} bytes; {recorded.size} were fetched"
+                    return f"{path} {found}.", self.record
+                if status.st_mtime_ns != recorded.mtime_ns:
+                    if hash_file(path).sha256 != recorded.sha256:
+                        found = "is not what was fetched: its sha256 has changed"
+                        return f"{path} {found}.", self.record
+                    files[name] = replace(recorded, mtime_ns=status.st_mtime_ns)
             except OSError as error:
-                return f"{path} cannot be read ({error.strerror or error})."
-            if status.st_size != recorded.size:
-                return f"{path} has {status.st_size} bytes; {recorded.size} were fetched."
-            if status.st_mtime_ns != recorded.mtime_ns and hash_file(path).sha1 != recorded.sha1:
-                return f"{path} is not what was fetched: its sha1 has changed."
-        return ""
+                return f"{path} cannot be read ({error.strerror or error}).", self.record
+        return "", replace(self.record, files=files)
 
     def _names(self) -> list[str]:
         return sorted(path.name for path in self.directory.iterdir() if path.is_file())

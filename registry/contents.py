@@ -6,6 +6,7 @@ accepted. The rules work on lists of names: the same ones decide before a fetch 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatch
 
@@ -17,9 +18,12 @@ __all__ = [
     "RECORD",
     "check_model_name",
     "definition_file",
+    "file_stem",
+    "is_archive",
     "is_companion",
     "is_labels_file",
     "is_plain",
+    "is_weights",
     "labels_file",
     "named_file",
     "train_val_file",
@@ -30,22 +34,56 @@ README = "readme.md"
 RECORD = "zoo.json"
 
 _COMPANIONS = (".md", ".txt", ".prototxt", ".binaryproto", ".npy", ".json", ".yaml", ".bib", ".cff")
+_WEIGHTS = (".caffemodel", ".caffemodel.h5")
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
+_DEVICES = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])(\..*)?", re.I
+)
+_LONGEST = 200  # bytes; most file systems take 255, and temporary names are longer than these
 _LEGAL = ("license", "licence", "copying", "notice", "citation", "authors")
 
 
 def is_plain(name: str) -> bool:
-    """Whether a name is one visible file or folder: no separator, no drive, no control character.
+    """Whether a name can be that of one visible file or folder, here and on every other system.
+
+    No separator, no drive, no control character, none of the characters, endings and device names
+    that Windows keeps for itself.
 
     >>> [is_plain(name) for name in ("deploy.prototxt", "../secret", "/etc/passwd", ".hidden")]
     [True, False, False, False]
+    >>> [is_plain(name) for name in ("C:x", "nul.txt", "readme.md.", "a\\0b")]
+    [False, False, False, False]
     """
     return (
-        0 < len(name) <= 200
+        0 < len(name) <= _LONGEST
         and name.isprintable()
+        and len(name.encode()) <= _LONGEST
         and name == name.strip()
         and not name.startswith(".")
-        and not any(character in name for character in "/\\:")
+        and not name.endswith(".")
+        and not set(name) & set('/\\:*?"<>|')
+        and not _DEVICES.fullmatch(name)
     )
+
+
+def is_weights(name: str) -> bool:
+    """Whether a name or a path is that of weights."""
+    return name.lower().endswith(_WEIGHTS)
+
+
+def file_stem(name: str) -> str:
+    """The name of weights, an archive or a readme without its ending.
+
+    >>> file_stem("VGG_FACE.caffemodel"), file_stem("models.tar.gz"), file_stem("age_net")
+    ('VGG_FACE', 'models', 'age_net')
+    """
+    endings = (*_WEIGHTS, *_ARCHIVES, ".md", ".h5")
+    return next((name[: -len(end)] for end in endings if name.lower().endswith(end)), name)
+
+
+def is_archive(name: str) -> bool:
+    """Whether a name or a path is that of an archive that zoo can open."""
+    return name.lower().endswith(_ARCHIVES)
 
 
 def check_model_name(name: str) -> str:

@@ -1,29 +1,39 @@
-"""Bringing a model here: found, planned, streamed, verified, put in place.
+"""Bringing a model here: found, agreed to, streamed, verified, put in place.
 
-`fetch` is the recipe; what is fetched from where is decided in `zoo.registry.plan`.
+`fetch` is the recipe. What an address means is decided in `zoo.registry.address`, where it is in
+`zoo.registry.locate`, what is fetched from where in `zoo.registry.plan`, whether that may be done
+in `zoo.registry.demands`; `zoo.registry.assemble` brings the files.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UnavailableError, UsageError, ZooError
+from zoo.registry.address import ModelAddress, parse_address
 from zoo.registry.cache import Cache
-from zoo.registry.cached import CachedModel, FileRecord, Record
-from zoo.registry.catalogue import Found, Registry, Sources, as_storages, match
-from zoo.registry.contents import check_model_name
-from zoo.registry.download import Address, Progress, download
+from zoo.registry.cached import CachedModel, Record
+from zoo.registry.consent import Accept, Consent, license_of, needs_acceptance
+from zoo.registry.demands import Demands
+from zoo.registry.found import Found, Sources, as_storages, match
+from zoo.registry.hashes import Expected
+from zoo.registry.licence import License
+from zoo.registry.locate import Hints, locate
+from zoo.registry.patience import Patience
 from zoo.registry.plan import FetchPlan, PlannedFile, expected_hashes, plan_fetch
-from zoo.registry.storage import Stream, location
 from zoo.registry.storage.folder import FolderSource
 
-__all__ = ["FetchPlan", "FetchResult", "Progress", "fetch", "plan_fetch"]
+if TYPE_CHECKING:
+    from zoo.registry.download import Progress
+
+__all__ = ["FetchPlan", "FetchResult", "PlannedFile", "fetch", "plan_fetch"]
 
 
 @dataclass(frozen=True)
 class FetchResult:
-    """What a fetch did.
+    """What a fetch did, or what it would do.
 
     Parameters
     ----------
@@ -33,8 +43,11 @@ class FetchResult:
     files : their names.
     downloaded : False when they were here already, or nothing was to be done.
     bytes : of all files, as far as they are known.
-    verified : the hashes of the card that the weights have, such as "sha1:24c2...".
+    verified : the hashes of the weights that were promised and kept, such as "sha1:24c2...".
     note : what a user should know, or "".
+    license : what the weights may be used for.
+    planned : after a dry run, the files with the addresses that they would come from.
+    asks_for : after a dry run, the options without which a script would not get it.
     """
 
     name: str
@@ -45,6 +58,9 @@ class FetchResult:
     bytes: int
     verified: tuple[str, ...] = ()
     note: str = ""
+    license: License | None = None
+    planned: tuple[PlannedFile, ...] = ()
+    asks_for: tuple[str, ...] = ()
     cached: CachedModel | None = field(default=None, repr=False)
 
     @property
@@ -56,92 +72,149 @@ class FetchResult:
 
 
 def fetch(
-    name: str,
+    name: str | Path,
     sources: Sources = (),
     *,
     cache: Cache | None = None,
     force: bool = False,
     progress: Progress | None = None,
     dry_run: bool = False,
+    sha1: str | None = None,
+    sha256: str | None = None,
+    hints: Hints = Hints(),  # noqa: B008
+    accept_license: Accept = False,
+    trust_first_use: bool = False,
+    patience: Patience = Patience(),  # noqa: B008
 ) -> FetchResult:
     """Bring a model into the cache, verified; one that is there is not asked for again.
 
     Parameters
     ----------
-    name : name of the model's directory in its source, or the title in its card.
-    sources : folders of models or http(s) addresses of such, searched in order; the models that
-        ship with zoo come last.
+    name : its name or another address, see `zoo.registry.address`.
+    sources : folders of models or http(s) addresses of such, searched in order for a name; the
+        models that ship with zoo and those of its catalogue come last.
     force : fetch again although it is here; the old copy stays until the new one is in place.
-    progress : called with (file, bytes so far, bytes in all or None).
+    progress : called with (file, bytes so far, bytes in all or None), maybe from several threads.
     dry_run : say what would be fetched and fetch nothing.
+    sha1, sha256 : what the weights have to be.
+    hints : what the place does not say, for weights that lie somewhere alone.
+    accept_license : True, or called with the text of a licence that restricts; asked once a model.
+    trust_first_use : take weights whose hash nobody gave, and hold later fetches to what came.
+    patience : with web servers.
 
     Raises
     ------
     UnknownModelError
         when no source has it.
+    UsageError
+        when the address is none, a licence is not accepted, or a hash is wanted.
     HashMismatchError
-        when the weights are not those that the card describes; nothing is kept.
+        when the weights are not those that were promised; nothing is kept.
     DownloadError
         when an address does not give its file.
     UnavailableError
-        when the cache cannot be written.
+        when the cache cannot be written, the network may not be used, or a part is missing.
     """
     cache = cache or Cache()
-    cached = _usable(cache, check_model_name(name), force)
-    if cached is not None:
-        return _result(cached, _disagreement(cached, sources), downloaded=False)
+    by_hash = bool(sha1 or sha256)
+    address = parse_address(str(name), weights=by_hash, prefer_names=bool(sources))
+    demands = Demands.of(address, sha1, sha256, trust_first_use, Consent(cache.home))
+    here = _usable(cache, hints.name_of(address), force)
+    if here is not None:
+        return _as_it_is(here, address, sources, demands)
 
-    registry = Registry(sources, cache)
-    found = registry.find(name)
+    _require_network(address)
+    found, unreachable = locate(address, sources, cache, hints, demands.hashes)
+    note = "; ".join(f"{it} could not be reached ({why})" for it, why in unreachable.items())
+    here = _usable(cache, found.name, force)
+    if here is not None:
+        return _as_it_is(here, address, sources, demands, note)
+
     plan = plan_fetch(found.card, found.files(), found.shared_files())
-    note = _joined(plan.note, _skipped(registry))
+    if not dry_run:
+        _require_network(address, plan, found)
+    plan = demands.applied(plan, found, dry_run=dry_run)
     if dry_run:
-        return _would_fetch(cache.path(found.name), found, plan, note)
-
+        return _would_fetch(cache.path(found.name), found, plan, demands, note)
     with cache.lock(found.name):
-        cached = _usable(cache, found.name, force)  # another process may have been quicker
-        if cached is not None:
-            return _result(cached, note, downloaded=False)
-        with cache.staging(found.name) as directory:
-            record = _assemble(found, plan, directory, progress)
-            model = cache.install(directory, record)
-    return _result(model, _joined(note, _unverified(record)), downloaded=True)
+        here = _usable(cache, found.name, force)  # another process may have been quicker
+        if here is not None:
+            return _as_it_is(here, address, sources, demands, note)
+        demands.consent.require_license(found.name, found.card, accept_license)
+        return _fetched(found, plan, demands, cache, force, progress, patience, note)
+
+
+def _fetched(
+    found: Found,
+    plan: FetchPlan,
+    demands: Demands,
+    cache: Cache,
+    force: bool,
+    progress: Progress | None,
+    patience: Patience,
+    note: str,
+) -> FetchResult:
+    """Assemble the files and put them in place; to be used under the lock of the model."""
+    from zoo.registry.assemble import assemble
+
+    with cache.staging(found.name) as directory:
+        came = assemble(
+            found,
+            plan,
+            directory,
+            cache.parts,
+            progress=progress,
+            patience=patience,
+            trusted=demands.trust_first_use,
+            at_hand=_nowhere if force else cache.take,
+        )
+        weights = came.files.get(plan.weights or "")
+        verified = demands.check_weights(found, plan, weights)
+        record = Record(found.name, found.source.name, came.files, plan.weights, verified)
+        model = cache.install(directory, record)
+    missing = [f"{file} was not fetched ({why})" for file, why in came.missing.items()]
+    told = _joined(note, plan.note, *missing, demands.note(found, plan, weights))
+    return _result(model, told, downloaded=True)
 
 
 def _usable(cache: Cache, name: str, force: bool) -> CachedModel | None:
     """The model in the cache, unless it is damaged or a new copy is wanted."""
     model = None if force else cache.get(name)
-    return None if model is None or model.damage() else model
+    return None if model is None or cache.damage(model) else model
 
 
-def _assemble(found: Found, plan: FetchPlan, directory: Path, progress: Progress | None) -> Record:
-    records = {}
-    for file in plan.files:
-        target = directory / file.name
-        hashes = download(
-            [_address(found, file)],
-            target,
-            expected=file.expected,
-            size=file.size,
-            explain=file.name == plan.weights or file.name.endswith(".prototxt"),
-            progress=progress,
+def _nowhere(expected: Expected, target: Path) -> None:
+    """What is here is not wanted."""
+
+
+def _as_it_is(
+    model: CachedModel, address: ModelAddress, sources: Sources, demands: Demands, note: str = ""
+) -> FetchResult:
+    """What is in the cache, if it is what was asked for."""
+    demands.check_cached(model)
+    source = model.record.source.rstrip("/")
+    if address.place and source != address.place.rstrip("/"):
+        raise UsageError(
+            f"the cache has another model called {model.name}, from {source}. --force replaces it"
+            f" by the one of {address.place}."
         )
-        records[file.name] = FileRecord.of(target, hashes)
-    verified = tuple(str(promise) for file in plan.files for promise in file.expected)
-    return Record(found.name, found.source.name, records, plan.weights, verified)
+    if address.kind == "folder":
+        sources = address.target
+    return _result(model, _joined(note, _disagreement(model, sources)), downloaded=False)
 
 
-def _address(found: Found, file: PlannedFile) -> Address:
-    if file.url:
-        from zoo.registry.storage.requesting import open_url, shown
+def _require_network(
+    address: ModelAddress, plan: FetchPlan | None = None, found: Found | None = None
+) -> None:
+    """Refuse at once what cannot be had without the network, when that may not be touched."""
+    from zoo.registry.storage.requesting import is_offline
 
-        return Address(shown(file.url), lambda: open_url(file.url))
-    name = "" if file.shared else found.name
-
-    def opened() -> Stream:
-        return found.source.open(name, file.name)
-
-    return Address(location(found.source, name, file.name), opened)
+    elsewhere = plan is not None and any(file.is_elsewhere for file in plan.files)
+    if is_offline() and (elsewhere or not address.is_local):
+        name = found.name if found else address.place
+        raise UnavailableError(
+            f"{name} is not in the cache, and ZOO_OFFLINE is set, so nothing is fetched."
+        )
 
 
 def _disagreement(cached: CachedModel, sources: Sources) -> str:
@@ -172,19 +245,6 @@ def _disagreement(cached: CachedModel, sources: Sources) -> str:
     return ""
 
 
-def _unverified(record: Record) -> str:
-    if record.weights is None or record.verified_against:
-        return ""
-    seen = record.files[record.weights].sha1
-    return f"the card gives no sha1 to verify {record.weights} against; what came has sha1 {seen}"
-
-
-def _skipped(registry: Registry) -> str:
-    return "; ".join(
-        f"{name} could not be reached ({why})" for name, why in registry.unreachable.items()
-    )
-
-
 def _joined(*notes: str) -> str:
     return "; ".join(note for note in notes if note)
 
@@ -200,13 +260,28 @@ def _result(model: CachedModel, note: str, *, downloaded: bool) -> FetchResult:
         bytes=model.size,
         verified=record.verified_against,
         note=note,
+        license=license_of(model.card),
         cached=model,
     )
 
 
-def _would_fetch(directory: Path, found: Found, plan: FetchPlan, note: str) -> FetchResult:
-    files = tuple(file.name for file in plan.files)
-    note = _joined("nothing was fetched (dry run)", note)
+def _would_fetch(
+    directory: Path, found: Found, plan: FetchPlan, demands: Demands, note: str
+) -> FetchResult:
+    from zoo.registry.measure import measured
+
+    plan, troubles = measured(plan, found)
+    asks = ["--accept-license"] if needs_acceptance(found.card) else []
+    asks += ["--trust-first-use"] if demands.wants_trust(found, plan) else []
     return FetchResult(
-        found.name, directory, found.source.name, files, False, plan.bytes, note=note
+        found.name,
+        directory,
+        found.source.name,
+        tuple(file.name for file in plan.files),
+        downloaded=False,
+        bytes=plan.bytes,
+        note=_joined("nothing was fetched (dry run)", note, plan.note, *troubles),
+        license=license_of(found.card),
+        planned=plan.files,
+        asks_for=tuple(asks),
     )

@@ -1,4 +1,4 @@
-"""Hashes of files: taken while bytes pass, compared with a promise, explained when wrong.
+"""Hashes of files: taken while bytes pass, and compared with a promise.
 
 SHA-1 is what Caffe's model zoo has: it catches damage, not forgery. SHA-256 is taken beside it in
 the same pass.
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import UsageError
 
-__all__ = ["ExpectedHash", "Hasher", "Hashes", "diagnose", "hash_file", "is_page", "parse_hash"]
+__all__ = ["Expected", "ExpectedHash", "Hasher", "Hashes", "hash_file", "parse_hash"]
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 22
 _EXPECTED = re.compile(r"(?:(sha1|sha256)\s*[:=]\s*)?([0-9a-f]+)", re.IGNORECASE)
 _DIGITS = {"sha1": 40, "sha256": 64}
 
@@ -54,13 +55,23 @@ class Hasher:
         return Hashes(self._sha1.hexdigest(), self._sha256.hexdigest(), self._size)
 
 
-def hash_file(path: str | Path) -> Hashes:
-    """Both hashes of a file, read in pieces, so that its size does not matter."""
-    hasher = Hasher()
-    with Path(path).open("rb") as file:
+def hash_file(path: str | Path, progress: Callable[[int], None] = lambda done: None) -> Hashes:
+    """Both hashes of a file, read in pieces, so that its size does not matter.
+
+    SHA-1 is taken in a thread of its own: hashlib lets other threads run meanwhile, so that both
+    cost no more time than the slower one. `progress` is told the bytes that are done.
+    """
+    from concurrent.futures import ThreadPoolExecutor  # a cached fetch hashes nothing
+
+    sha1, sha256, size = hashlib.sha1(usedforsecurity=False), hashlib.sha256(), 0
+    with Path(path).open("rb") as file, ThreadPoolExecutor(1, "zoo sha1") as beside:
         while chunk := file.read(_CHUNK):
-            hasher.update(chunk)
-    return hasher.result()
+            waiting = beside.submit(sha1.update, chunk)
+            sha256.update(chunk)
+            waiting.result()
+            size += len(chunk)
+            progress(size)
+    return Hashes(sha1.hexdigest(), sha256.hexdigest(), size)
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,40 @@ class ExpectedHash:
     def received(self, hashes: Hashes) -> str:
         """The digest of the same algorithm in `hashes`."""
         return hashes.sha1 if self.algorithm == "sha1" else hashes.sha256
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a file has to be; None where nothing is known. Digests are lower-case hex.
+
+    Examples
+    --------
+    >>> Expected(sha1="ab" * 20).hashes
+    (ExpectedHash(algorithm='sha1', digest='abababababababababababababababababababab'),)
+    """
+
+    sha1: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+
+    @classmethod
+    def of(cls, promises: Iterable[ExpectedHash], size: int | None = None) -> Expected:
+        """From the hashes that a card gives."""
+        return cls(**{promise.algorithm: promise.digest for promise in promises}, size=size)
+
+    @property
+    def hashes(self) -> tuple[ExpectedHash, ...]:
+        """The promised hashes, none where only a size, or nothing, is promised."""
+        known = (("sha1", self.sha1), ("sha256", self.sha256))
+        return tuple(ExpectedHash(algorithm, digest) for algorithm, digest in known if digest)
+
+    def broken_by(self, hashes: Hashes) -> ExpectedHash | None:
+        """The first hash that a file does not have; None where all are right."""
+        return next((one for one in self.hashes if one.received(hashes) != one.digest), None)
+
+    def kept_by(self, hashes: Hashes) -> bool:
+        """Whether a file is what was promised, as far as anything was."""
+        return self.size in (None, hashes.size) and self.broken_by(hashes) is None
 
 
 def parse_hash(text: str, where: str = "", algorithm: str = "") -> ExpectedHash:
@@ -106,37 +151,3 @@ def parse_hash(text: str, where: str = "", algorithm: str = "") -> ExpectedHash:
         place = f"{where}: " if where else ""
         raise UsageError(f"{place}{text!r} is not a hash; expected {wanted}.")
     return ExpectedHash(by_length, digest)
-
-
-def diagnose(content: str | Path | bytes) -> str:
-    """What a file is instead of weights, as a sentence, or "" where nothing is known.
-
-    Parameters
-    ----------
-    content : path of the file, or its first bytes (512 are enough).
-    """
-    if isinstance(content, bytes):
-        start = content[:1024]
-    else:
-        with Path(content).open("rb") as file:
-            start = file.read(1024)
-    if not start:
-        return "The file is empty."
-    if start.startswith(b"version https://git-lfs.github.com/spec/"):
-        return (
-            "This is a Git LFS pointer, not the file itself;"
-            " run `git lfs pull` where it came from, or fetch from an address that has the file."
-        )
-    if is_page(start):
-        return (
-            "This is an HTML page, not the file: the address serves a page, such as a share link."
-        )
-    return ""
-
-
-def is_page(start: bytes) -> bool:
-    """Whether a file begins as an HTML page does."""
-    text = start[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")) or (
-        text.startswith((b"<!--", b"<?xml")) and b"<html" in text
-    )

@@ -16,9 +16,10 @@ def shared():
 
 @pytest.fixture(autouse=True)
 def own_zoo_home(tmp_path_factory, monkeypatch):
-    """No test reads or writes the cache of whoever runs it."""
+    """No test reads or writes the cache or the settings of whoever runs it."""
     home = tmp_path_factory.mktemp("zoo-home")
     monkeypatch.setenv("ZOO_HOME", str(home))
+    monkeypatch.setenv("ZOO_CONFIG", str(home / "config.toml"))
     return home
 
 

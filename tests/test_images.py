@@ -276,6 +276,16 @@ def test_opencv_decodes_the_same_bytes(photograph, tmp_path):
     np.testing.assert_array_equal(read_image(path, gray=True), grey)
 
 
+def test_opencv_makes_the_same_grey_of_a_coloured_png(photograph, tmp_path):
+    import cv2
+
+    path = tmp_path / "picture.png"
+    for image in (photograph, photograph.convert("RGBA"), photograph.quantize(200)):
+        image.save(path)
+        grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        np.testing.assert_array_equal(read_image(path, gray=True), grey)
+
+
 def test_decoding_needs_neither_opencv_nor_tensorflow():
     script = "import sys, zoo.preprocess; print({'cv2', 'tensorflow', 'keras'} & set(sys.modules))"
     done = subprocess.run(

@@ -31,6 +31,7 @@ ORDER = [
     "zoo.classification zoo.loaded",
     "zoo.describe zoo.doctor",
     "zoo.api",
+    "zoo.network_check zoo.publishing zoo.new_model",
     "zoo.blob_difference zoo.difference_hints zoo.recorded zoo.comparison",
     "zoo.cli zoo.__main__",
 ]

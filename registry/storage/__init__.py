@@ -6,16 +6,28 @@ Adding one: write a class with these five, in a file of its own, and let `open_s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from zoo.errors import UsageError
 from zoo.registry.card import Card
 
-__all__ = ["RemoteFile", "Storage", "Stream", "embedded", "location", "open_source"]
+if TYPE_CHECKING:
+    from zoo.registry.model_entry import ModelEntry
+
+__all__ = [
+    "Listing",
+    "RemoteFile",
+    "Storage",
+    "Stream",
+    "WebFiles",
+    "embedded",
+    "location",
+    "open_source",
+]
 
 _DATA = Path(__file__).resolve().parent.parent / "data"
 
@@ -25,10 +37,15 @@ Stream = AbstractContextManager[tuple[Iterator[bytes], int | None]]
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that a storage has; `size` is None where it is not known before the file comes."""
+    """A file that a storage has.
+
+    `size` is None where it is not known before the file comes, `sha256` is "" where the place does
+    not tell it.
+    """
 
     name: str
     size: int | None = None
+    sha256: str = ""
 
 
 @runtime_checkable
@@ -52,6 +69,29 @@ class Storage(Protocol):
         """Open a file of a model, or with the name "" one that lies beside the models."""
 
 
+@runtime_checkable
+class Listing(Protocol):
+    """What a storage may have beside: it knows models without reading their cards."""
+
+    def entry(self, name: str) -> ModelEntry | None:
+        """What it knows of a model; None where the card has to be read for that."""
+
+    def resolve(self, name: str) -> str | None:
+        """The model that another of its names means, such as an alias or its title; None where
+        none of those does of which it knows."""
+
+
+@runtime_checkable
+class WebFiles(Protocol):
+    """What a storage may have beside: a web server gives its files, so that they can be resumed."""
+
+    def url(self, name: str, file: str) -> str:
+        """The http(s) address of a file of a model; with "" of one beside the models."""
+
+    def headers(self, url: str) -> Mapping[str, str]:
+        """What a request for one of its files has to carry, such as a token; for its host only."""
+
+
 def location(source: Storage, name: str, file: str) -> str:
     """Where a file lies, for messages."""
     return "/".join(part for part in (source.name.rstrip("/"), name, file) if part)
@@ -65,23 +105,36 @@ def embedded() -> Storage:
 
 
 def open_source(text: str | Path) -> Storage:
-    """The storage that a `--source` means: an http(s) address or a folder of model directories.
+    """The storage that a `--source` means.
+
+    Parameters
+    ----------
+    text : a folder of model directories, the http(s) address of one, hf://owner/repo, or the
+        address of a folder in a place that fsspec opens (s3://, gs://).
 
     Raises
     ------
     UsageError
-        when the folder does not exist, or the address has another scheme.
+        when the folder does not exist, or nobody knows the scheme.
+    UnavailableError
+        when the optional part that reads the place is not installed.
     """
-    scheme, separator, _ = str(text).partition("://")
+    scheme, separator, rest = str(text).partition("://")
     if separator and scheme.lower() in ("http", "https"):
         from zoo.registry.storage.http import HttpSource
 
         return HttpSource(str(text))
+    if separator and scheme.lower() == "hf":
+        from zoo.registry.address import parse_address
+        from zoo.registry.storage.hub import HubSource
+
+        return HubSource(parse_address(str(text)))
     if separator:
-        raise UsageError(
-            f"--source {text}: addresses that begin with {scheme}:// are not known;"
-            " expected http://, https:// or a folder."
-        )
+        from zoo.registry.storage.fsspec_places import FsspecSource
+
+        if not rest or scheme.lower() == "file":
+            raise UsageError(f"--source {text} names no folder; expected a folder or an address.")
+        return FsspecSource(str(text))
     from zoo.registry.storage.folder import FolderSource
 
     return FolderSource.at(text)

@@ -1,24 +1,24 @@
 """The http(s) address of a folder of model directories, on any web server.
 
-Three ways to know what is there, the first that works: an `index.json` in the folder
-(`[{"name": ..., "files": [file name or {"name", "size"}]}]`), the server's own page about a
-directory, and, on a server that shows none, the names that files of models conventionally have.
+Three ways to know what is there, the first that works: an `index.json` in the folder (see
+`zoo.registry.index`), the server's own page about a directory, and, on a server that shows none,
+the names that files of models conventionally have.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from zoo.errors import CardError, DownloadError, UnknownModelError, UsageError
 from zoo.registry.card import Card
 from zoo.registry.contents import README, is_plain
-from zoo.registry.hashes import diagnose, is_page
+from zoo.registry.diagnose import diagnose, is_page
+from zoo.registry.index import INDEX, Index, read_index
+from zoo.registry.model_entry import ModelEntry
 from zoo.registry.storage import RemoteFile
 from zoo.registry.storage.links import directory_links
 from zoo.registry.storage.requesting import get_bytes, new_session, open_url, shown
@@ -43,6 +43,12 @@ class _Tree:
     base: str
     models: Mapping[str, Sequence[RemoteFile] | None]
     shared: Sequence[RemoteFile] | None
+    index: Index | None = None
+
+    @cached_property
+    def name(self) -> str:
+        """The address as people may see it."""
+        return shown(self.base)
 
 
 class HttpSource:
@@ -71,6 +77,15 @@ class HttpSource:
         """The names of the models; empty where the server lists nothing."""
         return sorted(self._tree.models)
 
+    def entry(self, name: str) -> ModelEntry | None:
+        """What the index says of a model."""
+        known = self._tree.index and self._tree.index.models.get(name)
+        return known.entry(self._tree.name, lambda: self.card(name)) if known else None
+
+    def resolve(self, name: str) -> str | None:
+        """The model that the index means by a title or another name."""
+        return self._tree.index.resolve(name) if self._tree.index else None
+
     def card(self, name: str) -> Card:
         """The card of a model, its readme.md."""
         return self._card_and_spelling(name)[0]
@@ -80,7 +95,7 @@ class HttpSource:
         if not name:
             shared = self._tree.shared
             return self._probed("", _SHARED) if shared is None else shared
-        if known := self._tree.models.get(name):
+        if known := self._tree.models.get(name) or self._indexed(name):
             return known
         card, readme = self._card_and_spelling(name)
         _, found = self._links(self._address(name))
@@ -93,10 +108,18 @@ class HttpSource:
     @contextmanager
     def open(self, name: str, file: str) -> Iterator[tuple[Iterator[bytes], int | None]]:
         """Ask for a file in pieces."""
+        with open_url(self.url(name, file), self._session) as stream:
+            yield stream
+
+    def url(self, name: str, file: str) -> str:
+        """The address of a file, its card as readme.md."""
         if name and file == README:
             file = self._card_and_spelling(name)[1]
-        with open_url(self._address(name, file), self._session) as stream:
-            yield stream
+        return self._address(name, file)
+
+    def headers(self, url: str) -> Mapping[str, str]:
+        """Nothing beyond what the address itself has."""
+        return {}
 
     @property
     def _base(self) -> str:
@@ -106,7 +129,7 @@ class HttpSource:
     def _tree(self) -> _Tree:
         index = self._index()
         if index is not None:
-            return _Tree(self._url, index, None)
+            return _Tree(self._url, dict.fromkeys(index.models), index.shared_files, index)
         folders, files = self._links(self._url)
         readme = next((file for file in files if file.lower() == README), None)
         if readme is not None and not folders:
@@ -116,21 +139,17 @@ class HttpSource:
         shared = [RemoteFile(file) for file in files]
         return _Tree(self._url, dict.fromkeys(folders), shared if folders else None)
 
-    def _index(self) -> Mapping[str, Sequence[RemoteFile] | None] | None:
-        """What index.json says, or None when the server has none."""
-        content = self._if_there(self._url + "index.json")
-        try:
-            entries = json.loads(content) if content else None
-        except ValueError:
-            return None  # a page that the server sends for whatever it lacks
-        if not isinstance(entries, list):
-            return None
-        named = [entry for entry in entries if isinstance(entry, dict) and "name" in entry]
-        return {
-            entry["name"]: _index_files(entry.get("files"))
-            for entry in named
-            if isinstance(entry["name"], str) and is_plain(entry["name"])
-        }
+    def _index(self) -> Index | None:
+        """The index of the folder, None when the server has none."""
+        content = self._if_there(self._url + INDEX)
+        return read_index(content) if content else None
+
+    def _indexed(self, name: str) -> Sequence[RemoteFile] | None:
+        """The files that the index lists, unless the card has changed since."""
+        known = self._tree.index and self._tree.index.models.get(name)
+        if known and known.describes(self.card(name).to_bytes()):
+            return known.remote_files
+        return None
 
     def _card_and_spelling(self, name: str) -> tuple[Card, str]:
         if name in self._cards:
@@ -144,6 +163,9 @@ class HttpSource:
                 raise CardError(f"{shown(url)}: expected the card of a model. {problem}")
             self._cards[name] = Card.from_bytes(content, shown(url)), spelling
             return self._cards[name]
+        if self._tree.index and name in self._tree.index.models:
+            reason = f"{INDEX} lists {name}, which is not there; `zoo index` renews it"
+            raise DownloadError(f"{self.name}: {reason}", [(self.name, reason)])
         raise UnknownModelError(name, self.list(), self.name)
 
     def _links(self, url: str) -> tuple[Sequence[str], Sequence[str]]:
@@ -186,15 +208,3 @@ def _refused(error: DownloadError) -> bool:
     """Whether a server answered that it does not give this, rather than failing."""
     answers = ("HTTP 403", "HTTP 404", "HTTP 405", "HTTP 410")
     return all(reason.startswith(answers) for _, reason in error.attempts)
-
-
-def _index_files(entries: Any) -> Sequence[RemoteFile] | None:
-    if not isinstance(entries, list):
-        return None
-    files = []
-    for entry in entries:
-        facts = entry if isinstance(entry, dict) else {"name": entry}
-        name, size = facts.get("name"), facts.get("size")
-        if isinstance(name, str) and is_plain(name):
-            files.append(RemoteFile(name, size if isinstance(size, int) else None))
-    return files

@@ -1,157 +1,230 @@
-"""Asking a web server for a file, and saying in words why it did not come.
+"""Asking a web server for a file: every request of zoo to a web server goes through `ask`.
 
-Timeouts always; no credentials in any message; a body that is shorter than the server announced is
-an error and never a file.
+Timeouts always; redirects are followed here and not by requests, so that no credentials go to
+another host and no redirect leads out of the web or from https back to http unnoticed; a body
+that is shorter than the server announced is an error and never a file.
 """
 
 from __future__ import annotations
 
 import os
-import socket
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TypeVar
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 import requests
-import urllib3
+from requests.utils import get_auth_from_url
 
 from zoo import __version__
-from zoo.errors import DownloadError
+from zoo.registry.storage.trouble import (
+    NETWORK_ERRORS,
+    RequestFailed,
+    is_cut_short,
+    refusal,
+    shown,
+    trouble,
+)
 
-__all__ = ["get_bytes", "new_session", "open_url", "shown"]
+__all__ = [
+    "announced_size",
+    "ask",
+    "get_bytes",
+    "is_compressed",
+    "is_offline",
+    "new_session",
+    "open_url",
+    "pieces",
+    "shown",
+]
 
 _TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces
-_CHUNK = 1 << 16
+_PIECE = 1 << 20
 _SMALL = 16 << 20
-_SECRETS = ("token", "key", "sig", "secret", "password", "credential", "auth")
-
-_Kind = TypeVar("_Kind", bound=BaseException)
+_MOST_REDIRECTS = 10
+_FOR_ANY_HOST = ("range", "if-range", "accept")
 
 
 def new_session() -> requests.Session:
     """A session that says who asks, and wants files as they are."""
     session = requests.Session()
     session.headers["User-Agent"] = f"zoo/{__version__} (model-zoo-kit)"
-    # A compressed body would have another length than the file.
+    # A compressed body would have another length than the file, and no ranges.
     session.headers["Accept-Encoding"] = "identity"
     return session
 
 
-def shown(url: str) -> str:
-    """An address as messages and records have it: without user, password and secret parameters.
+def is_offline() -> bool:
+    """Whether ZOO_OFFLINE forbids to touch the network."""
+    return os.environ.get("ZOO_OFFLINE", "") not in ("", "0")
 
-    >>> shown("https://me:pw@host/a?dl=1&token=abc")
-    'https://host/a?dl=1&token=...'
+
+@contextmanager
+def ask(
+    url: str,
+    session: requests.Session,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeouts: tuple[float, float] | None = None,
+    checked: bool = False,
+) -> Iterator[requests.Response]:
+    """The answer of the last server that an address leads to, its body still to be read.
+
+    Parameters
+    ----------
+    headers : for the host of `url` only, such as a token; a range goes along with redirects.
+    checked : whether a hash will tell if the file is the right one; without one, a redirect from
+        https to http is refused.
+
+    Raises
+    ------
+    RequestFailed
+        when there is no answer, or a redirect leads where none may; any status is an answer.
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "an address that is none"
-    query = parts.query
-    if any(secret in query.lower() for secret in _SECRETS):
-        pairs = [
-            (key, "..." if any(secret in key.lower() for secret in _SECRETS) else value)
-            for key, value in parse_qsl(query, keep_blank_values=True)
-        ]
-        query = urlencode(pairs)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
+    if is_offline():
+        raise RequestFailed(url, "ZOO_OFFLINE is set, so no network is touched")
+    _check_scheme(url, url)
+    with _answer(url, session, dict(headers or {}), timeouts or _TIMEOUTS, checked) as response:
+        yield response
 
 
 @contextmanager
 def open_url(
-    url: str, session: requests.Session | None = None
+    url: str,
+    session: requests.Session | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Iterator[bytes], int | None]]:
-    """Ask for a file; yields its pieces and its size, None where the server does not say.
+    """Ask for a file once; yields its pieces and its size, None where the server does not say.
 
     Raises
     ------
     DownloadError
         when it does not come, or ends early; also while the pieces are read.
     """
-    if os.environ.get("ZOO_OFFLINE", "") not in ("", "0"):
-        raise _failed(url, "ZOO_OFFLINE is set, so no network is touched")
-    if not url.lower().startswith(("http://", "https://")):
-        raise _failed(url, "not an http(s) address")
-    session = session or new_session()
-    try:
-        response = session.get(url, stream=True, timeout=_TIMEOUTS)
-    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
-        raise _failed(url, _reason(error)) from None
-    with response:
+    with ask(url, session or new_session(), headers=headers) as response:
         if response.status_code != HTTPStatus.OK:
-            raise _failed(url, f"HTTP {response.status_code} {response.reason or ''}".strip())
-        plain = response.headers.get("Content-Encoding", "identity") == "identity"
-        length = response.headers.get("Content-Length", "") if plain else ""
-        total = int(length) if length.isdecimal() else None
-        yield _pieces(url, response, total), total
+            raise refusal(url, response)
+        total = announced_size(response)
+        yield pieces(url, response, total), total
 
 
-def get_bytes(url: str, session: requests.Session) -> bytes:
+def get_bytes(
+    url: str, session: requests.Session, headers: Mapping[str, str] | None = None
+) -> bytes:
     """A small file whole: a card, an index, a page."""
-    content = b""
-    with open_url(url, session) as (pieces, _):
-        for piece in pieces:
+    content = bytearray()
+    with open_url(url, session, headers) as (parts, _):
+        for piece in parts:
             content += piece
             if len(content) > _SMALL:
-                raise _failed(url, f"more than {_SMALL} bytes, which is no card and no listing")
-    return content
+                reason = f"more than {_SMALL} bytes, which is no card and no listing"
+                raise RequestFailed(url, reason)
+    return bytes(content)
 
 
-def _pieces(url: str, response: requests.Response, total: int | None) -> Iterator[bytes]:
+def announced_size(response: requests.Response) -> int | None:
+    """The length of the file that an answer of status 200 announces, None if it does not."""
+    length = str(response.headers.get("Content-Length", ""))
+    return (
+        int(length)
+        if not is_compressed(response) and length.isascii() and length.isdigit()
+        else None
+    )
+
+
+def pieces(url: str, response: requests.Response, length: int | None) -> Iterator[bytes]:
+    """The body as it comes, a piece for what has arrived, decompressed if it must be.
+
+    Parameters
+    ----------
+    length : of the body, None where it is not known; another length is an error.
+
+    Raises
+    ------
+    RequestFailed
+        when the connection breaks, or the compression is none that was asked for.
+    """
     done = 0
     try:
-        for piece in response.iter_content(_CHUNK):
+        for piece in _read(url, response):
             done += len(piece)
             yield piece
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        short = _find(error, urllib3.exceptions.IncompleteRead)
-        if short is not None and total is not None and isinstance(short.partial, int):
-            done = max(done, short.partial)
-        else:
-            so_far = f"{done} of {total} bytes" if total is not None else f"{done} bytes"
-            raise _failed(url, f"{_reason(error)} after {so_far}") from None
-    if total is not None and done != total:
-        raise _failed(url, f"cut short: {done} of {total} bytes came")
+    except (*NETWORK_ERRORS, zlib.error) as error:
+        if not is_cut_short(error) or length is None:
+            so_far = f"{done} bytes" if length is None else f"{done} of {length} bytes"
+            raise trouble(url, error, f" after {so_far}") from None
+    if length is not None and done != length:
+        raise RequestFailed(url, f"cut short: {done} of {length} bytes came", retryable=True)
 
 
-def _failed(url: str, reason: str) -> DownloadError:
-    return DownloadError(f"{shown(url)}: {reason}", [(shown(url), reason)])
+def _read(url: str, response: requests.Response) -> Iterator[bytes]:
+    compression = _compression(response)
+    if compression in ("gzip", "x-gzip", "deflate"):
+        return response.iter_content(_PIECE)
+    if compression:
+        raise RequestFailed(url, f"came compressed as {compression}, which was not asked for")
+    return iter(lambda: response.raw.read1(_PIECE, decode_content=False), b"")
 
 
-def _reason(error: BaseException) -> str:
-    """Why a request failed, without the addresses that the libraries put into their words."""
-    if _find(error, urllib3.exceptions.NameResolutionError) or _find(error, socket.gaierror):
-        return "the name of the host is not known"
-    if _find(error, requests.Timeout) or _find(error, TimeoutError):
-        return "no answer in time"
-    if _find(error, requests.exceptions.SSLError):
-        return "the certificate of the host is not accepted"
-    if _find(error, requests.exceptions.ProxyError):
-        return "the proxy does not answer"
-    if _find(error, requests.TooManyRedirects):
-        return "too many redirects"
-    for cause in _chain(error):
-        if isinstance(cause, OSError) and cause.errno is not None:
-            return os.strerror(cause.errno).lower()
-    if _find(error, requests.exceptions.InvalidURL) or isinstance(error, ValueError):
-        return "not a valid address"
-    return "the connection broke"
+def is_compressed(response: requests.Response) -> bool:
+    """Whether the body is compressed, so that its bytes are not those of the file."""
+    return bool(_compression(response))
 
 
-def _find(error: BaseException, kind: type[_Kind]) -> _Kind | None:
-    return next((cause for cause in _chain(error) if isinstance(cause, kind)), None)
+def _compression(response: requests.Response) -> str:
+    """How the body is compressed, or "" for a body that is the file."""
+    encoding = str(response.headers.get("Content-Encoding", "")).strip().lower()
+    path = urlsplit(str(response.url)).path.lower()
+    # Some servers label an archive so; there the archive is the file.
+    if encoding in ("gzip", "x-gzip") and path.endswith((".gz", ".tgz")):
+        return ""
+    return "" if encoding == "identity" else encoding
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and all that it wraps: urllib3 hands causes on as arguments and as `reason`."""
-    seen: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        cause = waiting.pop(0)
-        if isinstance(cause, BaseException) and id(cause) not in seen:
-            seen.add(id(cause))
-            yield cause
-            waiting += [getattr(cause, "reason", None), cause.__cause__, cause.__context__]
-            waiting += list(cause.args)
+@contextmanager
+def _answer(
+    url: str,
+    session: requests.Session,
+    headers: dict[str, str],
+    timeouts: tuple[float, float],
+    checked: bool,
+) -> Iterator[requests.Response]:
+    here, login = url, get_auth_from_url(url)
+    for _ in range(_MOST_REDIRECTS + 1):
+        try:
+            response = session.get(
+                here,
+                headers=headers,
+                auth=login if any(login) else None,
+                timeout=timeouts,
+                stream=True,
+                allow_redirects=False,
+            )
+            target = session.get_redirect_target(response)
+        except NETWORK_ERRORS as error:
+            raise trouble(url, error) from None
+        if target is None:
+            with response:
+                yield response
+            return
+        response.close()
+        there = urldefrag(urljoin(here, target)).url
+        _check_scheme(url, there)
+        if here.lower().startswith("https:") and there.lower().startswith("http:") and not checked:
+            raise RequestFailed(
+                url, f"redirected to {shown(there)}, which is not encrypted, and no hash is known"
+            )
+        if session.should_strip_auth(here, there):  # type: ignore[no-untyped-call]
+            login = ("", "")
+            headers = {key: value for key, value in headers.items() if key.lower() in _FOR_ANY_HOST}
+        here = there
+    raise RequestFailed(url, f"redirected more than {_MOST_REDIRECTS} times")
+
+
+def _check_scheme(url: str, there: str) -> None:
+    if there.lower().startswith(("http://", "https://")):
+        return
+    if there == url:
+        raise RequestFailed(url, "not an http(s) address")
+    raise RequestFailed(url, f"redirected to {shown(there)}, which is not an http(s) address")

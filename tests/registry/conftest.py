@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from flaky_server import FlakyServer
 
 WEIGHTS = bytes(range(256)) * 1200  # 307,200 bytes, more than one piece of a download
 DEPLOY = 'name: "tiny"\nlayer { name: "data" type: "Input" top: "data" }\n'
@@ -196,3 +197,9 @@ def closed_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def web() -> Iterator[FlakyServer]:
+    with FlakyServer() as server:
+        yield server

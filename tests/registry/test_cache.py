@@ -1,8 +1,11 @@
 """The cache: its layout is a contract, and a model in it is whole or not there."""
 
 import errno
+import hashlib
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,17 +29,20 @@ def cache(models) -> Cache:
     return Cache()
 
 
-def test_the_layout_is_a_contract(cache, own_zoo_home):
+def test_the_layout_is_a_contract(cache, own_zoo_home, models):
+    content = (models / "tiny/tiny.caffemodel").read_bytes()
     files = {str(p.relative_to(own_zoo_home)) for p in own_zoo_home.rglob("*") if p.is_file()}
     assert files == {
         "LAYOUT",
+        f"blobs/sha256/{hashlib.sha256(content).hexdigest()}",
+        "locks/.blobs.lock",
         "locks/tiny.lock",
         "models/tiny/readme.md",
         "models/tiny/deploy.prototxt",
         "models/tiny/tiny.caffemodel",
         "models/tiny/zoo.json",
     }
-    assert (own_zoo_home / "LAYOUT").read_text() == "1\n"
+    assert (own_zoo_home / "LAYOUT").read_text() == "2\n"
     record = json.loads((own_zoo_home / "models/tiny/zoo.json").read_text())
     assert sorted(record) == [
         "files", "format", "name", "source", "verified_against", "verified_at", "weights",
@@ -128,6 +134,7 @@ def test_verify_names_the_damaged_file_with_both_hashes(cache):
     content = bytearray(model.weights.read_bytes())
     content[7] ^= 1
     stamp = model.weights.stat().st_mtime_ns
+    model.weights.chmod(0o600)
     model.weights.write_bytes(content)
     os.utime(model.weights, ns=(stamp, stamp))
     assert model.damage() == ""  # size and time are right: only hashing shows it
@@ -152,7 +159,7 @@ def test_damage_is_seen_by_size_and_by_time(cache):
     os.utime(model.deploy)
     assert model.damage() == ""
     model.deploy.write_text(model.deploy.read_text().replace("tiny", "tony"))
-    assert "its sha1 has changed" in model.damage()
+    assert "its sha256 has changed" in model.damage()
     model.deploy.write_text("")
     assert "has 0 bytes" in model.damage()
     model.deploy.unlink()
@@ -186,18 +193,20 @@ def test_describe_counts(cache, own_zoo_home):
     assert facts["bytes"] == cache.get("tiny").size
 
 
-def test_a_cache_of_another_layout_is_left_alone(cache, models):
-    (cache.home / "LAYOUT").write_text("7\n")
-    with pytest.raises(UsageError, match="layout '7', this zoo writes 1"):
-        fetch("other", models)
-    assert cache.get("other") is None
+@pytest.mark.parametrize("marker", ["7", "two", ""])
+def test_a_cache_of_another_layout_is_refused_and_left_alone(cache, models, marker):
+    (cache.home / "LAYOUT").write_text(f"{marker}\n")
+    before = sorted(cache.home.rglob("*"))
+    for action in (cache.models, lambda: cache.get("tiny"), lambda: fetch("other", models)):
+        with pytest.raises(UsageError, match=f"layout '{marker}', this zoo knows those up to 2"):
+            action()
+    assert "set ZOO_HOME" in cache.describe()["problem"]
+    assert sorted(cache.home.rglob("*")) == before
 
 
-def test_a_replacement_killed_between_its_renames_is_undone(cache, models):
+def test_a_replacement_killed_between_its_renames_is_undone_by_whoever_looks(cache):
     cache.path("tiny").rename(cache.home / "models" / f".old-tiny-{'0' * 32}")
-    assert cache.get("tiny") is None
-    result = fetch("tiny", models)
-    assert not result.downloaded
+    assert cache.get("tiny").damage() == ""
     assert [p.name for p in (cache.home / "models").iterdir()] == ["tiny"]
 
 
@@ -237,6 +246,46 @@ def test_a_cache_below_a_file_names_the_folder_and_the_way_out(tmp_path, models)
     assert str(cache.home) in str(error.value)
     assert "Set ZOO_HOME" in str(error.value)
     assert cache.describe()["writable"] is False
+
+
+def test_a_changed_time_is_hashed_once_and_then_noted(cache):
+    model = cache.get("tiny")
+    os.utime(model.weights, ns=(1, 1))
+    assert cache.damage(model) == ""
+    noted = cache.get("tiny").record
+    assert noted.files["tiny.caffemodel"].mtime_ns == 1
+    assert noted.verified_at == model.record.verified_at
+    with cache.lock("tiny"):  # while somebody works on the model it is not waited for
+        os.utime(model.weights, ns=(2, 2))
+        assert cache.damage(cache.get("tiny")) == ""
+    assert cache.get("tiny").record == noted
+
+
+READ = """
+import json, sys
+from zoo.registry.cache import Cache
+from zoo.registry.fetch import fetch
+cache = Cache()
+result = fetch("tiny")
+print(json.dumps([result.downloaded, sorted(cache.verify("tiny")), cache.describe()["writable"]]))
+"""
+
+
+def test_a_cache_that_may_not_be_written_is_read_and_verified(cache, own_zoo_home):
+    before = sorted(own_zoo_home.rglob("*"))
+    os.utime(cache.get("tiny").weights)  # has to be hashed, and cannot be noted
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+               'mount --bind "$ZOO_HOME" "$ZOO_HOME" && mount -o remount,bind,ro "$ZOO_HOME"'
+               ' && exec "$@"', "sh", sys.executable, "-c", READ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("this system lets nobody mount a folder read-only")
+    assert done.stderr == ""
+    downloaded, verified, writable = json.loads(done.stdout)
+    assert (downloaded, writable) == (False, False)
+    assert verified == ["deploy.prototxt", "readme.md", "tiny.caffemodel"]
+    assert sorted(own_zoo_home.rglob("*")) == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

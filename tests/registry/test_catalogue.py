@@ -15,7 +15,7 @@ def names(entries):
 
 def given(entries):
     """The entries that do not ship with zoo."""
-    return [entry for entry in entries if entry.source != "embedded"]
+    return [entry for entry in entries if entry.source not in ("embedded", "catalogue")]
 
 
 def copy_model(models: Path, name: str, to: Path, **changes: str) -> None:
@@ -121,8 +121,9 @@ def test_a_host_without_a_name_is_said_so():
         Registry("http://no-such-host.invalid/").list()
 
 
-def test_a_broken_embedded_source_never_hides_the_given_one(models):
-    assert Registry(models).sources[-1].name == "embedded"
+def test_given_sources_come_before_those_of_zoo(models):
+    names = [source.name for source in Registry(models).sources]
+    assert names == [str(models), "embedded", "catalogue"]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,34 @@ def test_search_ranks_name_before_title_before_text(models):
     assert names(given(Registry(models).search("tiny").entries)) == ["tiny", "b_title", "a_text"]
 
 
+@pytest.mark.parametrize(
+    ("query", "best"),
+    [
+        ("gogle", "bvlc_googlenet"),
+        ("alexnt", "alexnet_cvgj"),
+        ("squezenet", "squeezenet_deep_compression"),
+        ("segmentaion fcn32s pascalcontext", "fcn32s_pascalcontext"),
+        ("tinny", "tiny"),
+    ],
+)
+def test_search_forgives_a_slip(models, query, best):
+    assert Registry(models).search(query).entries[0].name == best
+
+
+@pytest.mark.parametrize(
+    ("query", "best"), [("googlenet", "bvlc_googlenet"), ("vgg_face", "vgg_face")]
+)
+def test_a_whole_name_comes_first(models, query, best):
+    assert Registry(models).search(query).entries[0].name == best
+
+
+def test_a_word_that_stands_somewhere_is_taken_as_it_is(models):
+    found = names(Registry(models).search("face").entries)
+    assert "vgg_face" in found[:6]
+    assert not {"pelee_coco", "parsenet_pascal"} & set(found)
+
+
 def test_search_without_a_match_gives_near_names(models):
-    result = Registry(models).search("tinny")
+    result = Registry(models).search("tinyxqzw")
     assert list(result.entries) == []
     assert result.near[0] == "tiny"

@@ -5,7 +5,8 @@ import hashlib
 import pytest
 
 from zoo.errors import UsageError
-from zoo.registry.hashes import diagnose, hash_file, parse_hash
+from zoo.registry.diagnose import diagnose
+from zoo.registry.hashes import hash_file, parse_hash
 
 
 def test_a_file_is_hashed_as_the_standard_tools_do(shared):
