@@ -1,0 +1,189 @@
+"""A network compiled for training: its losses and outputs, and the gradients that Caffe has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from zoo.build.inputs import ModelInputs
+from zoo.build.need_backward import Step, backward_steps, loss_weights, with_named_losses
+from zoo.build.predict import device_scope, reseed
+from zoo.errors import UsageError
+from zoo.layers.site import to_caffe_order
+from zoo.net import Net
+from zoo.tensorflow_import import import_tensorflow
+from zoo.transfer.databases import Batch
+from zoo.transfer.solver.debug import Watch
+from zoo.transfer.solver.params import Owner, variables_of
+from zoo.transfer.solver.training_builder import TrainingBuilder
+
+__all__ = ["Passes", "TrainingModel"]
+
+
+class Passes(NamedTuple):
+    """What a pass forward and backward leaves behind, as tensors.
+
+    Attributes
+    ----------
+    loss : all losses, each times its weight.
+    outputs : values of the network's outputs.
+    gradients : of the learning params, in the order of `TrainingModel.learning`.
+    watched : see `zoo.transfer.solver.debug`; empty where nothing is.
+    """
+
+    loss: Any
+    outputs: list[Any]
+    gradients: list[Any]
+    watched: Any
+
+
+class TrainingModel:
+    """A network with variables for its params.
+
+    Parameters
+    ----------
+    net : in the phase to train, with weights.
+    device : "cpu", "gpu:0", ...; None leaves the choice to TensorFlow.
+    watched : whether the means of all blobs and diffs are wanted, as `debug_info` prints them.
+
+    Attributes
+    ----------
+    weights : by blob, what it counts in the loss.
+    outputs : names of the network's outputs, in the order in which Caffe prints them.
+    weight_maps : by layer, how its params stand in the model.
+    variables : the variable of each param.
+    learning : the params that get a gradient.
+
+    Raises
+    ------
+    UsageError
+        When the network has no loss.
+    """
+
+    def __init__(self, net: Net, device: str | None = None, *, watched: bool = False) -> None:
+        import_tensorflow()
+        import keras
+
+        named = with_named_losses(net)
+        self.weights = weights_of(named)
+        losses = [top for top, weight in self.weights.items() if weight]
+        if not losses:
+            raise UsageError(
+                f"{net.name!r} has no loss in phase {net.phase}, so there is nothing to train"
+            )
+        self.outputs = sorted(named.outputs)
+        # What ends in a layer without tops, such as Silence, is trained and decays as well.
+        ends = [name for layer in named.layers if not layer.tops for name in layer.bottoms]
+        steps = backward_steps(named.layers, force=bool(named.definition.force_backward))
+        self.learning = _learning(steps)
+        with device_scope(device):
+            values = dict.fromkeys([*losses, *self.outputs, *ends])
+            built = TrainingBuilder(steps, named, list(values), watched=watched)
+            self._watch = Watch(built, named, self.learning) if watched else None
+            ends_of = [
+                [blob.tensor for blob, _ in built.losses],
+                [built.blobs[name].tensor for name in losses],
+                [
+                    to_caffe_order(built.blobs[name], f"output_{index}")
+                    for index, name in enumerate(self.outputs)
+                ],
+                [built.blobs[name].tensor for name in ends],
+                self._watch.made if self._watch else [],
+                self._watch.read if self._watch else [],
+            ]
+            self._ends = np.cumsum([0, *map(len, ends_of)])
+            self._model = keras.Model(built.inputs, [tensor for part in ends_of for tensor in part])
+        self._starts = [weight for _, weight in built.losses]
+        self._loss_weights = [self.weights[name] for name in losses]
+        self._trains = net.phase == "TRAIN"
+        self._inputs = ModelInputs(named, named.layers, self._model.input)
+        self.weight_maps = dict(built.weight_maps)
+        self.variables = variables_of(named, self.weight_maps)
+
+    def debug_lines(self, numbers: Sequence[float]) -> list[str]:
+        """What Caffe prints for `Passes.watched`."""
+        return self._watch.lines(numbers) if self._watch else []
+
+    def arrays(self, batch: Batch) -> dict[str, np.ndarray]:
+        """A batch as the model takes it. Raises UsageError, ShapeError where it does not fit."""
+        return self._inputs.arrays(batch)
+
+    def reseed(self, seed: int) -> None:
+        """Let layers that draw at random draw what this seed says from now on."""
+        reseed(self._model, seed)
+
+    @property
+    def generators(self) -> dict[str, list[int]]:
+        """Where the random numbers of each layer are."""
+        return {name: state.numpy().tolist() for name, state in self._generators().items()}
+
+    @generators.setter
+    def generators(self, states: dict[str, list[int]]) -> None:
+        for name, state in self._generators().items():
+            if name in states:
+                state.assign(states[name])
+
+    def _generators(self) -> dict[str, Any]:
+        return {
+            layer.name: layer.seed_generator.state
+            for layer in self._model.layers
+            if getattr(layer, "seed_generator", None) is not None
+        }
+
+    def passes(self, inputs: dict[str, Any]) -> Passes:
+        """Forward and backward for a batch, as a part of a TensorFlow function."""
+        import tensorflow as tf
+
+        variables = [self.variables[owner].value for owner in self.learning]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            tensors = list(self._model(inputs, training=self._trains))
+        starting, losses, outputs, _, made, read = (
+            tensors[first:last] for first, last in zip(self._ends, self._ends[1:], strict=False)
+        )
+        starts = [
+            tf.fill(tf.shape(loss), weight)
+            for loss, weight in zip(starting, self._starts, strict=True)
+        ]
+        found, diffs = tape.gradient(
+            starting,
+            (variables, read),
+            output_gradients=starts,
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        # What is gathered by index has its gradient in pieces.
+        gradients = [tf.convert_to_tensor(gradient) for gradient in found]
+        loss = tf.add_n(
+            [
+                weight * tf.reduce_sum(value)
+                for value, weight in zip(losses, self._loss_weights, strict=True)
+            ]
+        )
+        watched: Any = ()
+        if self._watch is not None:
+            by_owner = dict(zip(self.learning, gradients, strict=True))
+            watched = self._watch.numbers(made, diffs, self.variables, by_owner)
+        return Passes(loss, outputs, gradients, watched)
+
+
+def weights_of(net: Net) -> dict[str, float]:
+    """What each blob counts in the loss; 0 for most."""
+    return {
+        top: weight
+        for layer in net.layers
+        for top, weight in zip(layer.tops, loss_weights(layer), strict=True)
+    }
+
+
+def _learning(steps: Sequence[Step]) -> list[Owner]:
+    """The params that some layer has a gradient of."""
+    return list(
+        dict.fromkeys(
+            owner
+            for step in steps
+            for owner, learns in zip(step.layer.owners, step.params, strict=True)
+            if learns
+        )
+    )

@@ -1,0 +1,1 @@
+"""The parts of fine-tuning, see `zoo.transfer.finetune`."""

@@ -1,0 +1,52 @@
+"""Pictures decoded and warped once, for training that sees each of them many times.
+
+They lie in a file that has no name any more, so that nothing is left behind and the memory that
+they take is the system's to give back.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from zoo.input_spec import InputSpec
+from zoo.resize import resize_bilinear
+from zoo.transfer.data import Dataset
+
+__all__ = ["warped_once"]
+
+_MOST_BYTES = 8_000_000_000
+
+
+@contextmanager
+def warped_once(data: Dataset, spec: InputSpec) -> Iterator[Dataset]:
+    """The same rows, with the pictures as bytes of the size that `spec` warps them to.
+
+    Data that would take too much room, or are no pictures, are given as they are.
+
+    Raises
+    ------
+    ImageError
+        When a picture cannot be decoded; names it.
+    """
+    height, width = spec.resize or spec.size
+    gray = spec.channels == "GRAY"
+    shape = (len(data), height, width) if gray else (len(data), height, width, 3)
+    if not data.is_pictures or np.prod(shape, dtype=np.int64) > _MOST_BYTES:
+        yield data
+        return
+
+    def warp(index: int) -> None:
+        pixels[index] = resize_bilinear(data.picture(index, gray=gray), (height, width))
+
+    with tempfile.TemporaryFile() as file, ThreadPoolExecutor() as pool:
+        pixels = np.memmap(file, np.uint8, "w+", shape=shape)
+        list(pool.map(warp, range(len(data))))
+        places = {int(row): place for place, row in enumerate(data.indices)}
+        rows = replace(data.rows, read=lambda row: pixels[places[row]], files=None)
+        yield replace(data, rows=rows)
