@@ -12,10 +12,10 @@ demo: $(READY)
 	@sh examples/demo.sh $(BIN)/zoo
 
 test: $(READY)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto
 
 test-all: $(READY)
-	$(BIN)/python -m pytest -q -m ""
+	$(BIN)/python -m pytest -q -n auto -m ""
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,9 @@ ORDER = [
     "zoo.registry",
     "zoo.transfer",
     "zoo.classification zoo.loaded",
-    "zoo.describe zoo.doctor",
+    "zoo.describe zoo.doctor zoo.identify",
     "zoo.api",
+    "zoo.transfer.finetune",
     "zoo.network_check zoo.publishing zoo.new_model",
     "zoo.blob_difference zoo.difference_hints zoo.recorded zoo.comparison",
     "zoo.cli zoo.__main__",
@@ -122,3 +124,11 @@ def test_every_public_name_resolves():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'lod'"):
         _ = zoo.lod
+
+
+def test_every_package_is_in_the_wheel():
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = {
+        name.rpartition(".")[0] if path.name != "__init__.py" else name for name, path in modules()
+    }
+    assert found <= set(told)
