@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import cold, download, forward, load, weights
+from benchmarks import cold, download, forward, load, training, weights
 from benchmarks.ways import NAMES
 
 __all__ = ["main"]
@@ -22,6 +22,8 @@ PACKAGES = ("tensorflow", "keras", "opencv-python-headless", "onnxruntime", "num
 ONNX_AIMS = {1: 1.5, 32: 1.15}
 # At batch 32 at least so many times as fast as OpenCV, and as the network that is not folded.
 OPENCV_AIM, FOLD_AIMS = 1.3, {"ResNet-50": 1.3}
+# A training step at least so many times as fast as Caffe's.
+CAFFE_AIM = 3
 
 
 def main() -> None:
@@ -33,6 +35,7 @@ def main() -> None:
         load_section,
         weights_section,
         cold_section,
+        training_section,
         download_section,
     ):
         console.print(f"measuring: {section.__name__.removesuffix('_section')}")
@@ -155,6 +158,29 @@ def cold_section() -> str:
     return (
         "## First prediction of a cold process\n\nSqueezeNet, from the start of the interpreter to"
         " the output.\n\n" + table(("way", "ms", "zoo / this"), lines)
+    )
+
+
+def training_section() -> str:
+    """A training step."""
+    found = training.rows()
+    lines = [
+        (
+            {"zoo": "zoo train", "keras": "a Keras script"}[row["way"]],
+            f"{row['median_ms']:.0f} ({row['min_ms']:.0f})",
+            f"{row['ratio']:.2f}",
+            f"{row['growth_mib']:.0f}",
+        )
+        for row in found
+    ]
+    caffe = training.CAFFE_MS[4]
+    faster = caffe / found[0]["median_ms"]
+    header = ("way", "ms a step", "zoo / this", "memory grown, MiB")
+    return (
+        "## Training\n\nA step of SqueezeNet at batch 32: forward, backward, update. Real Caffe"
+        f" took {caffe} ms with 4 threads where it was measured; zoo is"
+        f" {faster:.1f}{mark(faster >= CAFFE_AIM)} times as fast here. Aim: {CAFFE_AIM:g} times."
+        "\n\n" + table(header, lines)
     )
 
 

@@ -47,9 +47,7 @@ def add(subparsers: Any) -> None:
     _add_files(parser)
     parser.add_argument("--device", help="cpu or gpu:0; by default as the solver says")
     parser.add_argument("-gpu", dest="gpu", metavar="ID", help="Caffe's way to say --device gpu:ID")
-    parser.add_argument(
-        "--level", "-level", type=int, default=0, help="level of the network to train (0)"
-    )
+    parser.add_argument("--level", "-level", type=int, help="level of the network to train")
     parser.add_argument(
         "--stage", "-stage", default="", metavar="A,B", help="stages of the network to train"
     )

@@ -15,3 +15,6 @@ say info lenet_digits
 say fetch lenet_digits
 say inspect lenet_digits
 say classify lenet_digits "$here/digits" --top 2
+
+printf '\n$ python examples/finetune_digits.py five_to_nine\n'
+"$(dirname "$zoo")/python" "$here/finetune_digits.py" "$out/five_to_nine"

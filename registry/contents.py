@@ -33,7 +33,11 @@ __all__ = [
 README = "readme.md"
 RECORD = "zoo.json"
 
-_COMPANIONS = (".md", ".txt", ".prototxt", ".binaryproto", ".npy", ".json", ".yaml", ".bib", ".cff")
+_COMPANIONS = (
+    *(".md", ".txt", ".prototxt", ".binaryproto", ".npy"),
+    *(".json", ".jsonl", ".yaml", ".bib", ".cff"),
+    ".keras",  # the same network, which `zoo finetune` writes beside the weights
+)
 _WEIGHTS = (".caffemodel", ".caffemodel.h5")
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
 _DEVICES = re.compile(

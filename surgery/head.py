@@ -179,10 +179,8 @@ def _new_layer(
         )
     new = copy_without(old.definition, "name", "param", "blobs")
     new.name = name
-    settings = (
-        new.inner_product_param if new.type == "InnerProduct" else new.convolution_param
-    )
-    if new.type == "Convolution" and settings.group > 1:
+    settings = new.inner_product_param if new.type == "InnerProduct" else new.convolution_param
+    if new.convolution_param.group > 1:
         raise UsageError(f"the classifier {old.name!r} is a convolution in groups")
     settings.num_output = classes
     settings.weight_filler.CopyFrom(filler or FillerParameter(type="gaussian", std=0.01))

@@ -11,8 +11,24 @@ from zoo.net import Net
 
 LARGEST = 3000  # values of a blob that further layers read
 # These pass values on as they are, or compare them: what comes out has not been rounded again.
-UNROUNDED = """AbsVal ArgMax BatchReindex CReLU Clip Concat Crop Dropout Filter Flatten Im2col Input
-    Permute ReLU ReLU6 Reorg Reshape ShuffleChannel Slice Sparsify Split Threshold Tile""".split()
+UNROUNDED = {
+    "AbsVal", "ArgMax", "BatchReindex", "CReLU", "Clip", "Concat", "Crop", "Dropout", "Filter",
+    "Flatten", "Im2col", "Input", "Permute", "ReLU", "ReLU6", "Reorg", "Reshape", "ShuffleChannel",
+    "Slice", "Sparsify", "Split", "Threshold", "Tile",
+}  # fmt: skip
+
+
+BLOCKS = {}
+
+
+def block(*kinds):
+    """Names the kinds that a function, called with the net and one of them, adds."""
+
+    def register(function):
+        BLOCKS.update(dict.fromkeys(kinds, function))
+        return function
+
+    return register
 
 
 @dataclass
@@ -83,9 +99,9 @@ class Growing:
             and fits(shape)
             and (name in self.unrounded or not unrounded)
         ]
-        # The newest first, since hypothesis tends to the front: that makes nets deep.
         if found:
-            return self.pick(*reversed(found))
+            # Mostly the newest, which makes the chains that folding shortens.
+            return self.pick(found[-1], found[-1], *found)
         return self.source(otherwise or self.some_shape(*ranks))
 
     def some_shape(self, *ranks):

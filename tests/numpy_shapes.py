@@ -151,6 +151,11 @@ def same(layer, *bottoms):
     return [bottoms[0].shape] * len(layer.tops)
 
 
+_SAME = [
+    "AbsVal", "BNLL", "BatchNorm", "Bias", "Clip", "Dropout", "ELU", "Eltwise", "Exp", "L2Norm",
+    "LRN", "Log", "MVN", "Normalize", "PReLU", "Power", "ReLU", "ReLU6", "SELU", "Scale",
+    "ShuffleChannel", "Sigmoid", "Softmax", "Split", "Swish", "TanH", "Threshold",
+]  # fmt: skip
 SHAPES = {
     "ArgMax": arg_max,
     "BatchReindex": batch_reindex,
@@ -171,10 +176,5 @@ SHAPES = {
     "Reshape": reshape,
     "Slice": cut,
     "Tile": tile,
-    **dict.fromkeys(
-        """AbsVal BNLL BatchNorm Bias Clip Dropout ELU Eltwise Exp L2Norm LRN Log MVN Normalize
-        PReLU Power ReLU ReLU6 SELU Scale ShuffleChannel Sigmoid Softmax Split Swish TanH
-        Threshold""".split(),
-        same,
-    ),
+    **dict.fromkeys(_SAME, same),
 }

@@ -1,7 +1,8 @@
 """The same for the kinds that forks of Caffe added."""
 
 import numpy as np
-from random_layers import block, convolution_window, loss_settings
+from growing_net import block
+from random_layers import convolution_window
 
 
 @block("ReLU6", "SELU", "SeLu", "Sparsify")
@@ -184,27 +185,3 @@ def proposal(net, kind):
     scores, deltas = net.source((1, 2 * anchors, 3, 4)), net.source((1, 4 * anchors, 3, 4))
     size = net.source((1, 3), lambda rng, shape: np.array([[48, 64, 1]]))
     net.add_chosen(kind, scores, deltas, size, tops=net.number(1, 2), axis=0, **settings)
-
-
-# Losses.
-
-
-@block("SmoothL1Loss")
-def smooth_l1(net, kind):
-    first = net.blob()
-    bottoms = [first, net.like(first), *(net.like(first) for _ in range(net.pick(0, 1, 2)))]
-    settings = loss_settings(net, kind)
-    net.add(kind, *bottoms, smooth_l1_loss_param={"sigma": net.pick(1, 3)}, **settings)
-
-
-@block("L1Loss")
-def l1(net, kind):
-    first = net.blob()
-    net.add(kind, first, net.like(first), **loss_settings(net, kind))
-
-
-@block("Python:pyloss.EuclideanLossLayer")
-def python_loss(net, kind):
-    first = net.blob()
-    settings = {"module": "pyloss", "layer": "EuclideanLossLayer"}
-    net.add("Python", first, net.like(first), python_param=settings)

@@ -28,10 +28,13 @@ ORDER = [
     "zoo.file_conversion",
     "zoo.conversion",
     "zoo.registry",
-    "zoo.transfer",
     "zoo.classification zoo.loaded",
+    "zoo.transfer",
     "zoo.describe zoo.doctor zoo.identify",
     "zoo.api",
+    "zoo.transfer.features zoo.transfer.feature_rows zoo.transfer.feature_parquet"
+    " zoo.transfer.feature_file zoo.transfer.extractor zoo.transfer.probe"
+    " zoo.transfer.probe_model zoo.transfer.advise zoo.transfer.rank",
     "zoo.transfer.finetune",
     "zoo.network_check zoo.publishing zoo.new_model",
     "zoo.blob_difference zoo.difference_hints zoo.recorded zoo.comparison",

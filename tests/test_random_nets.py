@@ -6,9 +6,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from growing_net import BLOCKS
 from hypothesis import HealthCheck, Phase, given, settings
 from numpy_shapes import SHAPES
-from random_nets import BLOCKS, random_nets
+from random_nets import random_nets
 from reference import excess
 
 from zoo.api import run
@@ -37,7 +38,7 @@ def check(sample):
     keras.backend.clear_session()
     plain = Predictor(net, list(net.blobs))(inputs)
     check_shapes(sample, plain)
-    some = [str(name) for name in sample.rng.permutation(list(net.blobs))[: len(net.blobs) // 2]]
+    some = [str(sample.rng.choice(list(net.blobs)))]
     outputs = net.outputs or list(net.blobs)[-1:]
     check_values(run(net, inputs, sorted({*outputs, *some})), plain)
     again = reread(net)
@@ -77,7 +78,7 @@ def reread(net):
         return Net.read(*files)
 
 
-@settings(FIXED, max_examples=40)
+@settings(FIXED, max_examples=30)
 @given(random_nets())
 def test_random_nets_compute_the_same_plain_folded_and_from_files(sample):
     check(sample)
@@ -95,13 +96,15 @@ def test_random_nets_are_of_all_kinds_that_arrays_can_run():
     sources = {name for name in known_types() if lookup(name).is_source}
     assert set(BLOCKS) == set(known_types()) - sources - WITHOUT_BLOCK
     for kind in BLOCKS:
+        drawn = set()
 
         @settings(FIXED, max_examples=4)
         @given(random_nets([kind]))
-        def has_the_kind(sample, kind=kind):
-            assert kind in {kind_name(layer.definition) for layer in sample.net.layers}
+        def draw(sample):
+            drawn.update(kind_name(layer.definition) for layer in sample.net.layers)  # noqa: B023
 
-        has_the_kind()
+        draw()
+        assert kind in drawn
 
 
 def test_a_net_of_which_nothing_is_left_to_give_out_says_so():

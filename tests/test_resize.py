@@ -83,3 +83,13 @@ def test_opencv_resizes_to_the_same_bytes():
             resize_bilinear(image, (new_height, new_width)),
             cv2.resize(image, (new_width, new_height)),
         )
+
+
+@pytest.mark.parametrize("old", [(533, 400, 3), (37, 1200)])
+@pytest.mark.parametrize("new", [(256, 256), (700, 513), (3, 2000)])
+def test_large_pictures_are_resized_as_opencv_does(old, new):
+    import cv2
+
+    image = np.random.default_rng(0).integers(0, 256, old, dtype=np.uint8)
+    expected = cv2.resize(image, new[::-1], interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_array_equal(resize_bilinear(image, new), expected)

@@ -22,7 +22,7 @@ def train(
     *,
     folder: Location = ".",
     device: str | None = None,
-    level: int = 0,
+    level: int | None = None,
     stages: Sequence[str] = (),
     open_source: OpenSource = open_source,
     listen: Listen | None = None,
@@ -38,7 +38,7 @@ def train(
     folder : what all paths are relative to.
     device : "cpu", "gpu:0", ...; by default the CPU if the solver says so, else what TensorFlow
         chooses.
-    level, stages : of the state of the network to train, as Caffe's options.
+    level, stages : of the state of the network to train, over what the solver says.
     open_source : opens the data layers, see `zoo.transfer.databases.open_source`.
     listen : called with each event, see `zoo.transfer.solver.events`.
 

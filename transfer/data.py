@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -89,7 +89,9 @@ class Dataset:
         """How many rows each class has."""
         if self.labels is None or self.labels.ndim != 1:
             return []
-        return np.bincount(self.labels.astype(np.int64), minlength=len(self.classes)).tolist()
+        numbers = self.labels.astype(np.int64)
+        counts: list[int] = np.bincount(numbers, minlength=len(self.classes)).tolist()
+        return counts
 
     def read(self, index: int) -> RawPicture:
         """One row as it is stored: a path, the bytes of a picture, or an array."""
@@ -146,7 +148,9 @@ class Dataset:
         if not 0 < share < 1:
             raise UsageError(f"share: expected a number between 0 and 1, received {share}.")
         order = np.random.default_rng(seed).permutation(len(self))
-        groups = np.zeros(len(self), np.int64) if not self.has_classes else self.labels
+        groups = np.zeros(len(self), np.int64)
+        if self.labels is not None and self.labels.ndim == 1:
+            groups = self.labels.astype(np.int64)
         second = np.zeros(len(self), bool)
         for group in np.unique(groups):
             members = order[groups[order] == group]
@@ -270,6 +274,6 @@ def _listed(path: Path) -> Rows:
         return read_csv(path)
     words = path.read_text(encoding="utf-8", errors="replace").split()
     if words and all(word.endswith((".h5", ".hdf5")) for word in words):
-        beside = [path.parent / word for word in words]
-        return read_hdf5([file if file.is_file() else Path(file.name) for file in beside])
+        beside = [(path.parent / word, Path(word)) for word in words]
+        return read_hdf5([near if near.is_file() else far for near, far in beside])
     return read_list(path)

@@ -128,11 +128,8 @@ def _text(value: Any) -> str:
 
 def _keys(parts: Sequence[tuple[Path, Mapping[str, Any]]], count: int) -> list[str]:
     """The keys that the conversion kept, or numbers."""
-    stored = [arrays.get("key") for _, arrays in parts]
-    if all(keys is not None for keys in stored):
-        return [
-            key.decode() if isinstance(key, bytes) else str(key) for keys in stored for key in keys
-        ]
+    if all("key" in arrays for _, arrays in parts):
+        return [_text(key) for _, arrays in parts for key in arrays["key"]]
     return [f"{index:08}" for index in range(count)]
 
 

@@ -48,10 +48,11 @@ def read_database(path: Path) -> Rows:
         datum = parse_datum(database.get(keys[index]), where)
         if datum.encoded:
             return bytes(datum.data)
-        rows = datum_values(datum, where).transpose(1, 2, 0)
+        values = datum_values(datum, where).transpose(1, 2, 0)
         if shape is not None:
-            return np.ascontiguousarray(rows, np.float32)
-        return np.ascontiguousarray(rows[..., 0] if rows.shape[2] == 1 else rows)
+            return np.ascontiguousarray(values, np.float32)
+        pixels = values[..., 0] if values.shape[2] == 1 else values
+        return np.ascontiguousarray(pixels, np.uint8)
 
     return Rows(
         "leveldb" if is_leveldb else "lmdb",

@@ -111,9 +111,7 @@ def inspect_data(
     return report
 
 
-def _look(
-    data: Dataset, report: DataReport, progress: Progress
-) -> dict[bytes, list[str]]:
+def _look(data: Dataset, report: DataReport, progress: Progress) -> dict[bytes, list[str]]:
     """Fill in what the pictures say; returns the keys of each content."""
     digests: defaultdict[bytes, list[str]] = defaultdict(list)
     sides: list[tuple[int, int]] = []
@@ -201,17 +199,17 @@ def _shared(digests: dict[bytes, list[str]], validation: Dataset) -> list[tuple[
 
 
 def _problems(report: DataReport, data: Dataset, validation: Dataset | None) -> Iterator[str]:
-    yield from _told("cannot be read", list(report.corrupt))
-    yield from _told("is (are) CMYK, which other programs may show in other colours", report.cmyk)
-    yield from _told(f"is (are) smaller than {_TINY} pixels on a side", report.tiny)
+    yield from _told("that cannot be read", list(report.corrupt))
+    yield from _told("in CMYK, which other programs may show in other colours", report.cmyk)
+    yield from _told(f"smaller than {_TINY} pixels on a side", report.tiny)
     if 0 < len(report.grey) < report.rows - len(report.corrupt):
-        yield from _told("is (are) grey among coloured ones", report.grey)
+        yield from _told("in grey among coloured ones", report.grey)
     again = sum(len(keys) - 1 for keys in report.duplicates)
     if again:
         first = " and ".join(report.duplicates[0][:2])
-        yield f"{again} picture(s) come more than once, such as {first}"
+        yield f"{_pictures(again)} that come again, such as {first}"
         yield from _contradictions(report, data)
-    yield from _told("is (are) in the validation data too", [key for key, _ in report.shared])
+    yield from _told("that are in the validation data too", [key for key, _ in report.shared])
     yield from _class_problems(report)
     if data.labels is None:
         yield "there are no labels"
@@ -252,4 +250,8 @@ def _told(what: str, keys: Iterable[str]) -> Iterator[str]:
     keys = list(keys)
     if keys:
         shown = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
-        yield f"{len(keys)} picture(s) {what}: {shown}"
+        yield f"{_pictures(len(keys))} {what}: {shown}"
+
+
+def _pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count} pictures"

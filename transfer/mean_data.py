@@ -59,7 +59,7 @@ def mean_picture(
 
 
 def sheet(
-    data: Dataset, spec: InputSpec, augment: Augment, *, rows: int = 6, columns: int = 8, seed: int = 0
+    data: Dataset, spec: InputSpec, augment: Augment, *, rows: int = 6, columns: int = 8, seed: int
 ) -> Bytes:
     """Pictures as a network sees them: one to a row, first as it is, then as augmentation makes it.
 

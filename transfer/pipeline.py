@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ImageError, UsageError, ZooError
+from zoo.errors import UsageError, ZooError
 from zoo.input_spec import InputSpec
 from zoo.preprocess import Preprocessor
 from zoo.transfer.augment import Augment
@@ -34,7 +35,8 @@ class Pipeline:
     Iterating gives (inputs, labels), numpy arrays of shape (n, height, width, channels) and (n,) or
     (n, k), and raises what is wrong with a row as it is. Keras takes `tf_data`, inside `telling`.
     Each iteration of either is the next pass, beginning with number `epoch`. Without labels there
-    are only inputs.
+    are only inputs. `waited` is how many seconds of the last pass over this object its reader had
+    to wait for data.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Pipeline:
         self._prepare = Preprocessor(spec)
         self._finish = Preprocessor(replace(spec, resize=None))
         self._failure: ZooError | None = None
+        self.waited = 0.0
         self._shape = data.rows.shape or (*spec.size, len(spec.mean))
         self.tf_data = self._build()
 
@@ -63,8 +66,16 @@ class Pipeline:
         return -(-len(self.data) // self._batch_size)
 
     def __iter__(self) -> Iterator[Any]:
+        self.waited = 0.0
         with self.telling():
-            yield from self.tf_data.as_numpy_iterator()
+            batches = self.tf_data.as_numpy_iterator()
+            while True:
+                asked = perf_counter()
+                batch = next(batches, None)
+                self.waited += perf_counter() - asked
+                if batch is None:
+                    return
+                yield batch
 
     @contextmanager
     def telling(self) -> Iterator[None]:
@@ -96,7 +107,8 @@ class Pipeline:
             prepared: Floats = self._prepare(pixels)[0]
             return prepared
         rng = np.random.default_rng([self._seed, epoch, int(self.data.indices[index])])
-        return self._finish(np.ascontiguousarray(self._augment(pixels, self.spec, rng)))[0]
+        finished: Floats = self._finish(self._augment(pixels, self.spec, rng))[0]
+        return finished
 
     def _order(self) -> NDArray[np.int64]:
         """Pairs of pass and row of the pass that begins."""

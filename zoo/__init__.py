@@ -39,9 +39,14 @@ if _TYPE_CHECKING:
     from zoo.registry.card import Card as Card
     from zoo.registry.cite import cite as cite
     from zoo.transfer.caffe_training import train as train
+    from zoo.transfer.evaluate import evaluate as evaluate
+    from zoo.transfer.extractor import FeatureExtractor as FeatureExtractor
+    from zoo.transfer.features import extract_features as extract_features
+    from zoo.transfer.finetune import fine_tune as fine_tune
 
 _HOMES = {
     "Card": "zoo.registry.card",
+    "FeatureExtractor": "zoo.transfer.extractor",
     "LoadedModel": "zoo.api",
     "Net": "zoo.net",
     "ZooError": "zoo.errors",
@@ -50,7 +55,10 @@ _HOMES = {
     "classify": "zoo.api",
     "compare": "zoo.comparison",
     "convert": "zoo.conversion",
+    "extract_features": "zoo.transfer.features",
     "fetch": "zoo.api",
+    "evaluate": "zoo.transfer.evaluate",
+    "fine_tune": "zoo.transfer.finetune",
     "gradients": "zoo.build.gradients",
     "layer": "zoo.layers.kind",
     "load": "zoo.api",

@@ -8,7 +8,7 @@ sees the difference, hence the same arithmetic here, in numpy.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,10 @@ import numpy.typing as npt
 __all__ = ["Bytes", "gray_from_bgr", "resize_bilinear"]
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
+
+# Bytes of the result that are made at a time. With larger intermediate arrays more time goes into
+# getting memory from the system, over and over, than into arithmetic.
+_BAND = 1 << 16
 
 
 def gray_from_bgr(image: Bytes) -> Bytes:
@@ -55,31 +59,46 @@ def resize_bilinear(image: Bytes, size: tuple[int, int]) -> Bytes:
         return image
     rest = image.shape[2:]
     channels = int(np.prod(rest, dtype=np.int64))
-    left, right, left_weight, right_weight = _taps(width, size[1], channels)
-    upper, lower, upper_weight, lower_weight = _taps(height, size[0])
-    used, place = np.unique(np.concatenate([upper, lower]), return_inverse=True)
-    rows = image.reshape(height, width * channels)[used]
-    across = np.multiply(rows.take(left, axis=1), left_weight, dtype=np.int32)
-    across += np.multiply(rows.take(right, axis=1), right_weight, dtype=np.int32)
-    across >>= 4
-    result = across[place[: size[0]]]
-    result *= upper_weight[:, None]
+    across, down = _taps(width, size[1], channels), _taps(height, size[0])
+    rows = image.reshape(height, width * channels)
+    resized = np.empty((size[0], size[1] * channels), np.uint8)
+    band = max(1, _BAND // resized.shape[1])
+    for first in range(0, size[0], band):
+        part = slice(first, first + band)
+        resized[part] = _warped(rows, across, _Taps._make(tap[part] for tap in down))
+    return resized.reshape(*size, *rest)
+
+
+def _warped(rows: Bytes, across: _Taps, down: _Taps) -> npt.NDArray[np.int32]:
+    """New rows, first warped across, then down, as OpenCV does."""
+    used, place = np.unique(np.concatenate([down.first, down.second]), return_inverse=True)
+    old = rows[used]
+    warped = np.multiply(old.take(across.first, axis=1), across.first_weight, dtype=np.int32)
+    warped += np.multiply(old.take(across.second, axis=1), across.second_weight, dtype=np.int32)
+    warped >>= 4
+    count = len(down.first)
+    result: npt.NDArray[np.int32] = warped[place[:count]]
+    result *= down.first_weight[:, None]
     result >>= 16
-    below = across[place[size[0] :]]
-    below *= lower_weight[:, None]
+    below = warped[place[count:]]
+    below *= down.second_weight[:, None]
     below >>= 16
     result += below
     result += 2
     result >>= 2
-    resized: Bytes = result.astype(np.uint8).reshape(*size, *rest)
-    return resized
+    return result
 
 
-def _taps(
-    old: int, new: int, channels: int = 1
-) -> tuple[
-    npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.int32], npt.NDArray[np.int32]
-]:
+class _Taps(NamedTuple):
+    """What each new pixel along one axis is made of: two places and their 11-bit weights."""
+
+    first: npt.NDArray[np.intp]
+    second: npt.NDArray[np.intp]
+    first_weight: npt.NDArray[np.int32]
+    second_weight: npt.NDArray[np.int32]
+
+
+def _taps(old: int, new: int, channels: int = 1) -> _Taps:
     """The two places along one axis that each new pixel is made of, and their 11-bit weights.
 
     Beyond the edge both places are the edge pixel, and their weights add up to one. With
@@ -93,4 +112,4 @@ def _taps(
     if channels > 1:
         places = [(p[:, None] * channels + np.arange(channels)).ravel() for p in places]
         weights = [np.repeat(weight, channels) for weight in weights]
-    return places[0], places[1], weights[0], weights[1]
+    return _Taps(places[0], places[1], weights[0], weights[1])

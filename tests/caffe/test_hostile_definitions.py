@@ -6,6 +6,7 @@ made a Net, so that sizes that only the text is wrong about are found before any
 
 import time
 import tracemalloc
+from contextlib import suppress
 
 import pytest
 from caffemodel_bytes import field, packed, shape
@@ -18,6 +19,8 @@ from zoo.errors import NetError, ParseError, ZooError
 from zoo.layers.kind import known_types
 from zoo.net import Net
 
+# protobuf's parser passes a wrong escape on to Python, which only finds it out of date.
+pytestmark = pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")
 SECONDS = 2  # for one input; the usual is a few milliseconds
 BYTES = 2**25  # of memory that Python makes for one small input
 
@@ -50,16 +53,14 @@ def read(tmp_path):
     return read_bytes
 
 
-def survives(read, contents, errors=ZooError):
+def survives(read, contents):
     """Every input is read or refused with our own errors, in bounded time; gives the peak."""
     tracemalloc.start()
     try:
         for content in contents:
             started = time.process_time()
-            try:
+            with suppress(ZooError):
                 read(bytes(content))
-            except errors as error:
-                assert len(str(error)) < 5000
             assert time.process_time() - started < SECONDS
         return tracemalloc.get_traced_memory()[1]
     finally:
@@ -126,6 +127,8 @@ def unknown_kind(body):
         (b"\xa2\x06" + varint_bytes(2**32), "neither text nor a binary"),
         (field(100, b"\x3a" + varint_bytes(2**60)), "neither text nor a binary"),
         (field(100, b"\x0b" * 100_000), "neither text nor a binary"),
+        (field(100, field(1, b"a") + field(2, b"ReLU\xff")), "LayerParameter.type is not UTF-8"),
+        (field(100, field(3, b"\xfe")), "LayerParameter.bottom is not UTF-8"),
     ],
 )
 def test_hostile_definitions_are_refused_where_they_are_wrong(read, content, words):
@@ -143,11 +146,10 @@ def test_hostile_definitions_are_refused_where_they_are_wrong(read, content, wor
         unknown_kind(b'"a\n' * 100_000),
         b"".join(unknown_kind(b"a: 1").replace(b'"a"', b'"a%d"' % i) for i in range(2000)),
         b'name: "' + b"a" * 5_000_000 + b'"' + source(1).encode(),
-        field(100, field(1, b"a") + field(2, b"ReLU\xff")),
         field(100, field(1, b"a") + field(7, shape(2**60) + packed(1))),
         field(100, field(1, b"a") + field(7, field(7, field(1, b"\x01" * 1_000_000)))),
     ],
-    ids=["nested", "open strings", "many fields", "long name", "no UTF-8", "2^60", "many dims"],
+    ids=["nested", "open strings", "many fields", "long name", "2^60", "many dims"],
 )
 def test_what_only_looks_hostile_is_read_in_bounded_time_and_memory(tmp_path, content):
     path = tmp_path / "some.prototxt"

@@ -20,10 +20,10 @@ from zoo.transfer.databases.leveldb import LevelDB
 from zoo.transfer.databases.leveldb_table import log_records
 from zoo.transfer.databases.lmdb_file import LMDBFile
 
-DATABASES = (
-    "lmdb_raw lmdb_jpeg lmdb_gray lmdb_png lmdb_grayjpeg lmdb_float"
-    " leveldb_raw leveldb_jpeg leveldb_gray leveldb_png leveldb_float"
-).split()
+DATABASES = [
+    *("lmdb_raw", "lmdb_jpeg", "lmdb_gray", "lmdb_png", "lmdb_grayjpeg", "lmdb_float"),
+    *("leveldb_raw", "leveldb_jpeg", "leveldb_gray", "leveldb_png", "leveldb_float"),
+]
 
 
 def layer(text, kind="Data"):
@@ -49,10 +49,12 @@ def lmdb(tmp_path):
     def write(datums, name="made_lmdb"):
         import lmdb
 
-        with lmdb.open(str(tmp_path / name), map_size=1 << 24) as environment:
-            with environment.begin(write=True) as transaction:
-                for index, datum in enumerate(datums):
-                    transaction.put(f"{index:08}".encode(), datum.SerializeToString())
+        with (
+            lmdb.open(str(tmp_path / name), map_size=1 << 24) as environment,
+            environment.begin(write=True) as transaction,
+        ):
+            for index, datum in enumerate(datums):
+                transaction.put(f"{index:08}".encode(), datum.SerializeToString())
         return tmp_path / name
 
     return write
@@ -257,7 +259,9 @@ def test_no_mutation_of_a_leveldb_ends_in_another_error(leveldb_copy):
             changed = bytearray(content)
             for at in rng.integers(len(content), size=3):
                 changed[at] = rng.integers(256)
-            path.write_bytes(changed[: rng.integers(1, len(content))] if rng.integers(2) else changed)
+            path.write_bytes(
+                changed[: rng.integers(1, len(content))] if rng.integers(2) else changed
+            )
             try:
                 list(LevelDB(leveldb_copy).items())
             except UsageError:
@@ -393,7 +397,9 @@ def test_settings_that_cannot_be_met_are_told(listed):
 
 def test_hdf5_rows_span_files_and_wrap_as_in_caffe(shared):
     folder = shared / "golden" / "formats"
-    text = (folder / "h5_net.prototxt").read_text().removeprefix("layer {").rstrip().removesuffix("}")
+    text = (
+        (folder / "h5_net.prototxt").read_text().removeprefix("layer {").rstrip().removesuffix("}")
+    )
     definition = text_format.Parse(text, LayerParameter())
     expected = np.load(folder / "expected" / "hdf5data_7_batches_of_4.npz")
     batches = take(open_source(definition, folder, "TEST"), 7)

@@ -13,12 +13,25 @@ from zoo.errors import NetError, UsageError
 from zoo.transfer.databases import open_source
 from zoo.transfer.databases.transform import Transformer
 
-CASES = (
-    "scale mean_value_1 mean_value_3 mean_value_3_scale mean_file crop_even crop_odd"
-    " crop_mean_file_scale crop_mean_value encoded_force_color encoded_force_gray"
-    " gray_encoded_force_color encoded_crop_mean_value imagedata_plain imagedata_gray"
-    " imagedata_resize imagedata_resize_crop"
-).split()
+CASES = [
+    "scale",
+    "mean_value_1",
+    "mean_value_3",
+    "mean_value_3_scale",
+    "mean_file",
+    "crop_even",
+    "crop_odd",
+    "crop_mean_file_scale",
+    "crop_mean_value",
+    "encoded_force_color",
+    "encoded_force_gray",
+    "gray_encoded_force_color",
+    "encoded_crop_mean_value",
+    "imagedata_plain",
+    "imagedata_gray",
+    "imagedata_resize",
+    "imagedata_resize_crop",
+]
 
 
 def test_no_case_is_forgotten(shared):

@@ -42,9 +42,9 @@ def batches(
 
 
 def _opened(layer: LayerParameter, path: Path) -> LMDBFile | LevelDB:
-    kinds = {DataParameter.LMDB: LMDBFile, DataParameter.LEVELDB: LevelDB}
+    is_lmdb = layer.data_param.backend == DataParameter.LMDB
     try:
-        database: LMDBFile | LevelDB = kinds[layer.data_param.backend](path)
+        database: LMDBFile | LevelDB = LMDBFile(path) if is_lmdb else LevelDB(path)
     except UsageError as error:
         raise UsageError(f"layer {layer.name!r}: {error}{_other_backend(layer, path)}") from None
     if not any(True for _ in database.items()):

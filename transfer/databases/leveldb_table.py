@@ -1,4 +1,4 @@
-"""The files a LevelDB is made of: sorted tables, and logs (LevelDB's table_format.md, log_format.md).
+"""The files of a LevelDB: sorted tables, and logs (its table_format.md and log_format.md).
 
 A table is a run of blocks, mostly compressed by Snappy, and an index block with the last key of
 each. A key there is the user's key and eight bytes more: the number of the write and whether it

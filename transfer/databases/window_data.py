@@ -81,14 +81,15 @@ class _Reader:
     def check(self) -> None:
         """Refuse a source that lacks a kind of window of which batches are made."""
         shown = self._shown()
+        param = self.layer.window_data_param
         for windows, needed, what in (
-            (self.objects, shown, f"overlaps an object by {self.layer.window_data_param.fg_threshold:g}"),
-            (self.background, self.layer.window_data_param.batch_size - shown, "is background"),
+            (self.objects, shown, f"overlaps an object by {param.fg_threshold:g}"),
+            (self.background, param.batch_size - shown, "is background"),
         ):
             if needed and not windows:
                 raise UsageError(
-                    f"layer {self.layer.name!r}: no window of"
-                    f" {self.layer.window_data_param.source} {what}, but a batch has {needed} such"
+                    f"layer {self.layer.name!r}: no window of {param.source} {what}, but a batch"
+                    f" has {needed} such"
                 )
         crop = self.layer.transform_param.crop_size
         if self.mean is not None and min(self.mean.shape[1:]) < crop:
@@ -173,7 +174,8 @@ def _place(
     out_left, out_top = max(0, -x1), max(0, -y1)
     out_right, out_bottom = max(0, x2 - shape[1] + 1), max(0, y2 - shape[0] + 1)
     inside = (x1 + out_left, y1 + out_top, x2 - out_right, y2 - out_bottom)
-    top, left, right = _round(out_top * scale_y), _round(out_left * scale_x), _round(out_right * scale_x)
+    top = _round(out_top * scale_y)
+    left, right = _round(out_left * scale_x), _round(out_right * scale_x)
     height = min(_round((inside[3] - inside[1] + 1) * scale_y), crop - top)
     width = min(_round((inside[2] - inside[0] + 1) * scale_x), crop - left)
     return _Place(inside, (max(height, 1), max(width, 1)), top, left, right)

@@ -21,8 +21,8 @@ __all__ = [
     "Scores",
     "Snapshotted",
     "Started",
-    "Tested",
-    "Testing",
+    "AfterTest",
+    "BeforeTest",
 ]
 
 
@@ -120,7 +120,7 @@ class Lowered:
 
 
 @dataclass(frozen=True)
-class Testing:
+class BeforeTest:
     """A test of network `number` begins."""
 
     iteration: int
@@ -128,7 +128,7 @@ class Testing:
 
 
 @dataclass(frozen=True)
-class Tested:
+class AfterTest:
     """A test of network `number`: mean outputs, and the mean loss if it was asked for."""
 
     iteration: int
@@ -146,4 +146,6 @@ class Snapshotted:
     state: Path
 
 
-Event = Message | Started | Displayed | Lowered | Clipped | Testing | Tested | Snapshotted | Ended
+Event = (
+    Message | Started | Displayed | Lowered | Clipped | BeforeTest | AfterTest | Snapshotted | Ended
+)

@@ -119,7 +119,7 @@ def _rate(param: SolverParameter) -> Iterator[Flaw]:
 def _policy(param: SolverParameter) -> Iterator[Flaw]:
     policy = param.lr_policy
     if policy not in POLICIES:
-        wrong = f"{policy!r} is no lr_policy.{did_you_mean(policy, POLICIES)}"
+        wrong = f"lr_policy {policy!r} is not known.{did_you_mean(policy, POLICIES)}"
         yield Flaw(
             "lr_policy",
             f"{wrong if policy else 'lr_policy is missing.'} There are: {', '.join(POLICIES)}",
@@ -180,7 +180,7 @@ def _rule(param: SolverParameter) -> Iterator[Flaw]:
     if param.type not in RULES:
         yield Flaw(
             "type",
-            f"{param.type!r} is no solver.{did_you_mean(param.type, RULES)} There"
+            f"type {param.type!r} is no solver.{did_you_mean(param.type, RULES)} There"
             f" are: {', '.join(RULES)}",
             True,
         )

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from zoo.transfer.solver.events import (
+    AfterTest,
+    BeforeTest,
     Clipped,
     Displayed,
     Ended,
@@ -21,8 +23,6 @@ from zoo.transfer.solver.events import (
     Scores,
     Snapshotted,
     Started,
-    Tested,
-    Testing,
 )
 
 __all__ = ["caffe_log_lines", "plain_lines"]
@@ -58,10 +58,10 @@ def _caffe_lines(event: Event) -> Iterator[Line]:
                 f"Gradient clipping: scaling down gradients (L2 norm {event.norm:g} >"
                 f" {event.limit:g}) by scale factor {event.limit / event.norm:g}",
             )
-        case Testing():
+        case BeforeTest():
             text = f"Iteration {event.iteration}, Testing net (#{event.number})"
             yield "solver.cpp:347", text
-        case Tested():
+        case AfterTest():
             if event.loss is not None:
                 yield "solver.cpp:400", f"Test loss: {event.loss:g}"
             yield from _outputs("solver.cpp:414", "Test", event.outputs)
@@ -117,7 +117,7 @@ def plain_lines(event: Event) -> list[str]:
                 f"iteration {event.iteration}: loss {event.loss:.6g}, rate {event.rate:.6g}"
                 + (f", {pace:.3g} a second" if pace else ""),
             ]
-        case Tested():
+        case AfterTest():
             loss = f", loss {event.loss:.6g}" if event.loss is not None else ""
             return [f"test {event.number} at {event.iteration}: {_named(event.outputs)}{loss}"]
         case Snapshotted():

@@ -15,6 +15,7 @@ from zoo.layers.site import to_caffe_order
 from zoo.net import Net
 from zoo.tensorflow_import import import_tensorflow
 from zoo.transfer.databases import Batch
+from zoo.transfer.solver.biases import bias_gradient, biased_outputs
 from zoo.transfer.solver.debug import Watch
 from zoo.transfer.solver.params import Owner, variables_of
 from zoo.transfer.solver.training_builder import TrainingBuilder
@@ -29,13 +30,13 @@ class Passes(NamedTuple):
     ----------
     loss : all losses, each times its weight.
     outputs : values of the network's outputs.
-    gradients : of the learning params, in the order of `TrainingModel.learning`.
+    gradients : of the params that learn.
     watched : see `zoo.transfer.solver.debug`; empty where nothing is.
     """
 
     loss: Any
     outputs: list[Any]
-    gradients: list[Any]
+    gradients: dict[Owner, Any]
     watched: Any
 
 
@@ -82,19 +83,21 @@ class TrainingModel:
             values = dict.fromkeys([*losses, *self.outputs, *ends])
             built = TrainingBuilder(steps, named, list(values), watched=watched)
             self._watch = Watch(built, named, self.learning) if watched else None
-            ends_of = [
-                [blob.tensor for blob, _ in built.losses],
-                [built.blobs[name].tensor for name in losses],
-                [
+            biased = biased_outputs(named, built.weight_maps)
+            self._biases = [owner for owner in biased if owner in self.learning]
+            parts = {
+                "starting": [blob.tensor for blob, _ in built.losses],
+                "losses": [built.blobs[name].tensor for name in losses],
+                "outputs": [
                     to_caffe_order(built.blobs[name], f"output_{index}")
                     for index, name in enumerate(self.outputs)
                 ],
-                [built.blobs[name].tensor for name in ends],
-                self._watch.made if self._watch else [],
-                self._watch.read if self._watch else [],
-            ]
-            self._ends = np.cumsum([0, *map(len, ends_of)])
-            self._model = keras.Model(built.inputs, [tensor for part in ends_of for tensor in part])
+                "ends": [built.blobs[name].tensor for name in ends],
+                "biased": [biased[owner] for owner in self._biases],
+                "made": self._watch.made if self._watch else [],
+                "read": self._watch.read if self._watch else [],
+            }
+            self._model = keras.Model(built.inputs, parts)
         self._starts = [weight for _, weight in built.losses]
         self._loss_weights = [self.weights[name] for name in losses]
         self._trains = net.phase == "TRAIN"
@@ -136,36 +139,33 @@ class TrainingModel:
         """Forward and backward for a batch, as a part of a TensorFlow function."""
         import tensorflow as tf
 
-        variables = [self.variables[owner].value for owner in self.learning]
+        others = [owner for owner in self.learning if owner not in self._biases]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(variables)
-            tensors = list(self._model(inputs, training=self._trains))
-        starting, losses, outputs, _, made, read = (
-            tensors[first:last] for first, last in zip(self._ends, self._ends[1:], strict=False)
-        )
+            tape.watch([self.variables[owner].value for owner in self.learning])
+            parts = self._model(inputs, training=self._trains)
         starts = [
             tf.fill(tf.shape(loss), weight)
-            for loss, weight in zip(starting, self._starts, strict=True)
+            for loss, weight in zip(parts["starting"], self._starts, strict=True)
         ]
-        found, diffs = tape.gradient(
-            starting,
-            (variables, read),
+        found, of_biased, diffs = tape.gradient(
+            parts["starting"],
+            ([self.variables[owner].value for owner in others], parts["biased"], parts["read"]),
             output_gradients=starts,
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
         # What is gathered by index has its gradient in pieces.
-        gradients = [tf.convert_to_tensor(gradient) for gradient in found]
+        by_owner = dict(zip(others, map(tf.convert_to_tensor, found), strict=True))
+        by_owner |= dict(zip(self._biases, map(bias_gradient, of_biased), strict=True))
         loss = tf.add_n(
             [
                 weight * tf.reduce_sum(value)
-                for value, weight in zip(losses, self._loss_weights, strict=True)
+                for value, weight in zip(parts["losses"], self._loss_weights, strict=True)
             ]
         )
         watched: Any = ()
         if self._watch is not None:
-            by_owner = dict(zip(self.learning, gradients, strict=True))
-            watched = self._watch.numbers(made, diffs, self.variables, by_owner)
-        return Passes(loss, outputs, gradients, watched)
+            watched = self._watch.numbers(parts["made"], diffs, self.variables, by_owner)
+        return Passes(loss, parts["outputs"], by_owner, watched)
 
 
 def weights_of(net: Net) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from zoo.errors import UnavailableError, UsageError
 from zoo.net import Net
 from zoo.transfer.databases import OpenSource, open_source
 from zoo.transfer.solver.events import (
+    AfterTest,
+    BeforeTest,
     Clipped,
     Displayed,
     Ended,
@@ -25,8 +28,6 @@ from zoo.transfer.solver.events import (
     Scores,
     Snapshotted,
     Started,
-    Tested,
-    Testing,
 )
 from zoo.transfer.solver.lint import check
 from zoo.transfer.solver.params import Param
@@ -60,7 +61,7 @@ class Trained:
     net: Net
     iteration: int
     losses: np.ndarray
-    tests: tuple[Tested, ...]
+    tests: tuple[AfterTest, ...]
     snapshots: tuple[Snapshotted, ...]
     stopped: bool
 
@@ -82,7 +83,7 @@ class CaffeSolver:
         *,
         folder: Location = ".",
         device: str | None = None,
-        level: int = 0,
+        level: int | None = None,
         stages: Sequence[str] = (),
         open_source: OpenSource = open_source,
         listen: Listen | None = None,
@@ -99,7 +100,8 @@ class CaffeSolver:
             self._listen(Message(note))
         for flaw in check(self.file):
             self._listen(Message(flaw, "warning"))
-        self.param.train_state.level = level
+        if level is not None:
+            self.param.train_state.level = level
         self.param.train_state.stage.extend(stages)
         found = set_up(
             self.param,
@@ -116,10 +118,11 @@ class CaffeSolver:
         self._schedule = Schedule(self.param, found.state.current_step)
         self._requests: deque[Effect] = deque()
         self._stopping = False
-        self._losses: list[float] = []
+        self._losses = array("d")
         self._recent: deque[float] = deque(maxlen=self.param.average_loss)
-        self._tests: list[Tested] = []
+        self._tests: list[AfterTest] = []
         self._snapshots: list[Snapshotted] = []
+        self._good = None if snapshot is None else self.folder / snapshot
 
     @property
     def param(self) -> SolverParameter:
@@ -174,7 +177,7 @@ class CaffeSolver:
             self._train_once()
             effect = self._requests.popleft() if self._requests else "none"
             if self._is_due(self.param.snapshot) or effect == "snapshot":
-                self._snapshot()
+                self._snapshot(last=self.iteration >= self.param.max_iter)
             if effect == "stop":
                 self._stopping = True
                 return
@@ -185,13 +188,13 @@ class CaffeSolver:
             return
         net = self.net
         for number, trial in enumerate(self._trials):
-            self._listen(Testing(self.iteration, number))
+            self._listen(BeforeTest(self.iteration, number))
             found = trial.run(net, self.param.test_iter[number], self._is_interrupted)
             if found is None:
                 return
             scores, loss = found
             asked = loss if self.param.test_compute_loss else None
-            self._tests.append(Tested(self.iteration, number, scores, asked))
+            self._tests.append(AfterTest(self.iteration, number, scores, asked))
             self._listen(self._tests[-1])
 
     def _is_due(self, every: int) -> bool:
@@ -267,15 +270,14 @@ class CaffeSolver:
         place = Place(self._seed, self._feed.count, tested, model.generators)
         try:
             self._snapshots.append(snapshot(self.param, self.folder, self.net, state, place))
-        except UnavailableError as error:
-            good = self._snapshots[-1].state if self._snapshots else None
-            kept = (
-                f"the last good snapshot is {good}" if good else "there is no snapshot of this run"
-            )
+        except (UnavailableError, UsageError) as error:
+            good = f"the last good snapshot is {self._good}" if self._good else "there is none yet"
+            told = f"{str(error).removesuffix('.')}; {good}."
             if last:
-                raise UnavailableError(f"{error}; {kept}") from error
-            self._listen(Message(f"{error}; {kept}. Training goes on.", "warning"))
+                raise UnavailableError(told) from error
+            self._listen(Message(f"{told} Training goes on.", "warning"))
             return
+        self._good = self._snapshots[-1].state
         self._listen(self._snapshots[-1])
 
     def _weights(self, given: Sequence[Location], snapshot: Location | None) -> list[Location]:

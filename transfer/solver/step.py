@@ -11,7 +11,7 @@ from zoo.build.predict import device_scope
 from zoo.caffe.schema.caffe_pb2 import SolverParameter
 from zoo.net import Net
 from zoo.transfer.solver.model import TrainingModel
-from zoo.transfer.solver.params import layer_params, learned, read_by_owner
+from zoo.transfer.solver.params import Owner, layer_params, learned, read_by_owner
 from zoo.transfer.solver.rules import RULES
 from zoo.transfer.solver.update import Update
 
@@ -78,7 +78,7 @@ class TrainingStep:
                 self.model.variables,
                 history,
             )
-        self._sums = self._accumulators() if solver.iter_size > 1 else []
+        self._sums = self._accumulators() if solver.iter_size > 1 else {}
         self._compile()
 
     def __call__(self, batches: Sequence[Arrays], rate: float, iteration: int) -> Done:
@@ -122,14 +122,15 @@ class TrainingStep:
         blobs = read_by_owner(self._net, self.model.weight_maps, arrays)
         return self._net.with_params(layer_params(self._net, blobs))
 
-    def _accumulators(self) -> list[Any]:
+    def _accumulators(self) -> dict[Owner, Any]:
+        """Where the gradients of several batches are summed."""
         import tensorflow as tf
 
         with device_scope(self._device):
-            return [
-                tf.Variable(tf.zeros(self.model.variables[owner].shape), trainable=False)
+            return {
+                owner: tf.Variable(tf.zeros(self.model.variables[owner].shape), trainable=False)
                 for owner in self.model.learning
-            ]
+            }
 
     def _compile(self) -> None:
         import tensorflow as tf
@@ -142,8 +143,8 @@ class TrainingStep:
     def _earlier(self, inputs: dict[str, Any]) -> Any:
         """A batch before the last of an iteration."""
         passes = self.model.passes(inputs)
-        for total, gradient in zip(self._sums, passes.gradients, strict=True):
-            total.assign_add(gradient)
+        for owner, total in self._sums.items():
+            total.assign_add(passes.gradients[owner])
         return passes.loss
 
     def _last(self, inputs: dict[str, Any], rate: Any) -> tuple[Any, Any, list[Any], Any]:
@@ -151,15 +152,12 @@ class TrainingStep:
         import tensorflow as tf
 
         passes = self.model.passes(inputs)
-        gradients = passes.gradients
-        if self._sums:
-            gradients = [
-                total + gradient for total, gradient in zip(self._sums, gradients, strict=True)
-            ]
-        by_owner = dict(zip(self.model.learning, gradients, strict=True))
-        norm = self.update.norm(by_owner)
-        self.update.apply(by_owner, norm, rate)
-        for total in self._sums:
+        gradients = dict(passes.gradients)
+        for owner, total in self._sums.items():
+            gradients[owner] += total
+        norm = self.update.norm(gradients)
+        self.update.apply(gradients, norm, rate)
+        for total in self._sums.values():
             total.assign(tf.zeros_like(total))
         return passes.loss, norm, passes.outputs, passes.watched
 

@@ -18,8 +18,9 @@ __all__ = ["Linear", "fit_linear"]
 Floats = NDArray[np.float64]
 Classes = NDArray[np.int64]
 
-_PENALTIES = tuple(10.0**power for power in np.arange(-4, 1.1, 0.5))
-_MEMORY, _MOST_STEPS, _FLAT = 10, 300, 1e-5
+_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+_MEMORY, _MOST_STEPS = 10, 200
+_FLAT, _NEARLY_FLAT = 1e-5, 1e-3  # the slope at the end, and where penalties are only compared
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def fit_linear(
     rows = ((features - mean) / spread).astype(np.float64)
     counts = np.ones(len(rows)) if row_weights is None else row_weights.astype(np.float64)
     penalty, accuracy = _chosen(rows, labels, counts, classes, folds, seed)
-    found = _solve(rows, labels, counts, penalty, np.zeros((classes, rows.shape[1] + 1)))
+    start = np.zeros((classes, rows.shape[1] + 1))
+    found = _solve(rows, labels, counts, penalty, start, _FLAT)
     weights = found[:, :-1] / spread
     biases = found[:, -1] - weights @ mean
     return Linear(weights.astype(np.float32), biases.astype(np.float32), penalty, accuracy)
@@ -90,7 +92,7 @@ def _chosen(
         out = fold == part
         start = np.zeros((classes, rows.shape[1] + 1))
         for penalty in reversed(_PENALTIES):
-            start = _solve(rows[~out], labels[~out], counts[~out], penalty, start)
+            start = _solve(rows[~out], labels[~out], counts[~out], penalty, start, _NEARLY_FLAT)
             scores = rows[out] @ start[:, :-1].T + start[:, -1]
             right[penalty] += int((scores.argmax(axis=1) == labels[out]).sum())
     best = max(reversed(_PENALTIES), key=lambda penalty: right[penalty])
@@ -107,13 +109,15 @@ def _fold_of_each(labels: Classes, folds: int, seed: int) -> Classes:
     return fold
 
 
-def _solve(rows: Floats, labels: Classes, counts: Floats, penalty: float, start: Floats) -> Floats:
+def _solve(
+    rows: Floats, labels: Classes, counts: Floats, penalty: float, start: Floats, flat: float
+) -> Floats:
     """Weights with the biases as their last column."""
     targets = np.eye(len(start))[labels]
     share = counts / counts.sum()
 
-    def loss(flat: Floats) -> tuple[float, Floats]:
-        found = flat.reshape(start.shape)
+    def loss(place: Floats) -> tuple[float, Floats]:
+        found = place.reshape(start.shape)
         scores = rows @ found[:, :-1].T + found[:, -1]
         scores -= scores.max(axis=1, keepdims=True)
         sums = np.log(np.exp(scores).sum(axis=1, keepdims=True))
@@ -124,15 +128,15 @@ def _solve(rows: Floats, labels: Classes, counts: Floats, penalty: float, start:
         slope[:, :-1] += penalty * found[:, :-1]
         return float(value), slope.ravel()
 
-    return _minimum(loss, start.ravel()).reshape(start.shape)
+    return _minimum(loss, start.ravel(), flat).reshape(start.shape)
 
 
-def _minimum(loss: Callable[[Floats], tuple[float, Floats]], place: Floats) -> Floats:
+def _minimum(loss: Callable[[Floats], tuple[float, Floats]], place: Floats, flat: float) -> Floats:
     """Where a smooth convex function is smallest."""
     value, slope = loss(place)
     moves: list[tuple[Floats, Floats]] = []
     for _ in range(_MOST_STEPS):
-        if np.abs(slope).max() < _FLAT:
+        if np.abs(slope).max() < flat:
             break
         direction = -_curved(slope, moves)
         size = 1.0

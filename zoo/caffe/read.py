@@ -164,10 +164,9 @@ def _with_fields_kept(text: str, known_types: KnownTypes) -> str:
 
 def _type_of(text: str, start: int, end: int, children: list[tuple[int, int]]) -> str | None:
     """The type that a layer's block states, not one that a message inside it states."""
-    between = zip(
-        [start, *(last for _, last in children)], [first for first, _ in children] + [end]
-    )
-    for own in between:
+    starts = [start, *(last for _, last in children)]
+    ends = [*(first for first, _ in children), end]
+    for own in zip(starts, ends, strict=True):
         found = _LAYER_TYPE.search(text, *own)
         if found:
             return found[1]
@@ -204,5 +203,20 @@ def _parse_binary(content: bytes, path: Path) -> NetParameter:
         old.ClearField("blobs")
         if old.HasField("layer"):
             old.layer.ClearField("blobs")
+    _check_strings(net, path)
     keep_to_caffe(net, path)
     return net
+
+
+def _check_strings(message: Message, path: Path) -> None:
+    """Refuse strings that are not UTF-8: protobuf gives them out as bytes, but takes none back."""
+    for field, value in message.ListFields():
+        for each in value if field.is_repeated else [value]:
+            if field.message_type is not None:
+                _check_strings(each, path)
+            elif field.type == field.TYPE_STRING and isinstance(each, bytes):
+                raise ParseError(
+                    f"{field.full_name.removeprefix('zoo.caffe.')} is not UTF-8: {each[:50]!r}. The"
+                    " file is damaged, or of another kind.",
+                    path,
+                )
