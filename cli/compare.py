@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli.arguments import add_command, add_sources
+from zoo.cli.arguments import add_command, add_engine, add_sources
 from zoo.cli.definition import add_net_files, check_one_of
 from zoo.cli.output import Column, Output
 from zoo.cli.progress import transferring, waiting
@@ -51,7 +51,8 @@ def add(subparsers: Any) -> None:
         "zoo compare squeezenet_v1.0 recorded.npz --input cat.jpg\n"
         "zoo compare --net deploy.prototxt --weights net.caffemodel recorded.npz --input in.npz\n"
         "zoo compare lenet_digits --with other_lenet --input in.npz\n"
-        "zoo compare lenet_digits --device gpu:0 --input in.npz",
+        "zoo compare lenet_digits --device gpu:0 --input in.npz\n"
+        "zoo compare lenet_digits --engine onnxruntime --input in.npz",
     )
     parser.add_argument("name", nargs="?", metavar="MODEL", help="a model, or its directory")
     parser.add_argument(
@@ -83,6 +84,7 @@ def add(subparsers: Any) -> None:
         "--device",
         help="cpu or gpu:0; without recorded blobs and --with it is compared with the CPU",
     )
+    add_engine(parser)
     add_sources(parser)
 
 
@@ -103,7 +105,8 @@ def run(args: argparse.Namespace) -> int:
     if args.other is not None:
         reference = _load(args, args.other, args.with_weights, inputs, output)
     with waiting(output, f"comparing {args.name or args.net}"):
-        found = compare(model, reference, inputs, tolerance=args.tolerance, device=args.device)
+        how = {"device": args.device, "engine": args.engine}
+        found = compare(model, reference, inputs, tolerance=args.tolerance, **how)
     _show(found, output)
     if found.agrees:
         return 0
@@ -123,10 +126,11 @@ def _check(args: argparse.Namespace) -> None:
         )
     if args.with_weights is not None and args.other is None:
         raise UsageError("--with-weights belongs to --with")
-    if args.reference is None and args.other is None and args.device is None:
+    by_itself = args.device is None and args.engine == "tensorflow"
+    if args.reference is None and args.other is None and by_itself:
         raise UsageError(
             "there is nothing to compare with: expected recorded blobs (NPZ), --with OTHER, or a"
-            " --device to compare with the CPU"
+            " --device or --engine to compare with TensorFlow on the CPU"
         )
     if args.reference is None and args.input is None:
         raise UsageError("expected --input FILE, for there are no recorded inputs")

@@ -25,7 +25,7 @@ layer { name: "fc" type: "InnerProduct" bottom: "mod/concat" top: "fc"
 layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
 """
 _README = """---
-name: Small
+name: The {name} network
 caffemodel: small.caffemodel
 license: BSD-2-Clause
 input:
@@ -44,7 +44,7 @@ def write_small_model(folder: Path) -> Path:
     """A model directory with a branch in its network."""
     folder.mkdir(parents=True)
     (folder / "deploy.prototxt").write_text(_PROTOTXT)
-    (folder / "readme.md").write_text(_README)
+    (folder / "readme.md").write_text(_README.replace("{name}", folder.name))
     (folder / "LICENSE").write_text("BSD\n")
     Net.read(folder / "deploy.prototxt").initialized().save(weights=folder / "small.caffemodel")
     return folder

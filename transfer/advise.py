@@ -170,7 +170,7 @@ def _plan(amount: str, likeness: str, probes: ProbeResult) -> list[Step]:
     blob = top if likeness == "similar" else probes.best.blob
     first = Step(
         f"a linear classifier on {blob}",
-        "closed form",
+        "none: fitted on features",
         "the number that every other step has to beat",
     )
     if amount == "little":

@@ -104,6 +104,14 @@ def test_a_device_against_the_cpu(run_zoo, models, records):
     assert run_zoo(*words).code == 0
 
 
+def test_an_engine_against_tensorflow(run_zoo, models, records):
+    ended = run_zoo(
+        "compare", models / "tiny", "--engine", "onnxruntime", "--input", records / "in.npz"
+    )
+    assert ended.code == 0
+    assert "differs" not in ended.out
+
+
 def test_a_tolerance_of_ones_own(run_zoo, models, records):
     words = ("compare", models / "tiny", records / "recorded.npz")
     words = (*words, "--input", records / "shifted.npz")
