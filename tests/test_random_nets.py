@@ -85,7 +85,7 @@ def test_random_nets_compute_the_same_plain_folded_and_from_files(sample):
 
 
 @pytest.mark.slow
-@settings(FIXED, max_examples=1000)
+@settings(FIXED, max_examples=500)
 @given(random_nets())
 def test_many_random_nets_compute_the_same_plain_folded_and_from_files(sample):
     check(sample)

@@ -244,7 +244,7 @@ def _read_npz(path: Path) -> Features:
     def blobs(names: Sequence[str]) -> Iterator[str]:
         return (name for name in names if name.startswith("features/"))
 
-    with np.load(path) as file:
+    with np.load(path, allow_pickle=False) as file:
         return Features(
             {name.removeprefix("features/"): file[name] for name in blobs(file.files)},
             file["labels"] if "labels" in file.files else None,

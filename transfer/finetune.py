@@ -125,9 +125,10 @@ def fine_tune(
 
     Examples
     --------
-    >>> import zoo                                                         # doctest: +SKIP
-    >>> run = zoo.fine_tune("squeezenet_v1.0", "train/", "validation/", output="clothes")
-    >>> run.results
+    >>> import zoo
+    >>> data = "train/", "validation/"
+    >>> run = zoo.fine_tune("squeezenet_v1.0", *data, output="clothes")  # doctest: +SKIP
+    >>> run.results  # doctest: +SKIP
     {'chance': 0.155, 'head': 0.76, 'all': 0.83}
     """
     directory = Path(output)

@@ -11,7 +11,7 @@ import zoo.registry.catalogue
 from zoo.cli.main import COMMANDS
 
 NAMES = [module.NAME for module in COMMANDS]
-TAKE_A_MODEL = set(NAMES) - {"cache", "id", "check-gradient", "data", "lint", "doctor"}
+TAKE_A_MODEL = set(NAMES) - {"cache", "id", "check-gradient", "train", "data", "lint", "doctor"}
 
 
 def start(*words, **settings):
@@ -35,8 +35,8 @@ def test_help_lists_every_command(run_zoo):
 def test_the_commands_are_those_that_are_promised():
     promised = (
         "list search info cite fetch verify where remove cache id inspect run compare"
-        " classify convert check-gradient data features probe advise rank new lint publish"
-        " index source doctor"
+        " classify finetune evaluate convert check-gradient data features probe advise"
+        " rank train new lint publish index source doctor"
     )
     assert promised.split() == NAMES
 

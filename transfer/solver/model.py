@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,12 +78,14 @@ class TrainingModel:
         # What ends in a layer without tops, such as Silence, is trained and decays as well.
         ends = [name for layer in named.layers if not layer.tops for name in layer.bottoms]
         steps = backward_steps(named.layers, force=bool(named.definition.force_backward))
-        self.learning = _learning(steps)
         with device_scope(device):
             values = dict.fromkeys([*losses, *self.outputs, *ends])
             built = TrainingBuilder(steps, named, list(values), watched=watched)
+            self.weight_maps = dict(built.weight_maps)
+            self.variables = variables_of(named, self.weight_maps)
+            self.learning = _learning(steps, self.variables)
             self._watch = Watch(built, named, self.learning) if watched else None
-            biased = biased_outputs(named, built.weight_maps)
+            biased = biased_outputs(named, self.weight_maps)
             self._biases = [owner for owner in biased if owner in self.learning]
             parts = {
                 "starting": [blob.tensor for blob, _ in built.losses],
@@ -102,8 +104,6 @@ class TrainingModel:
         self._loss_weights = [self.weights[name] for name in losses]
         self._trains = net.phase == "TRAIN"
         self._inputs = ModelInputs(named, named.layers, self._model.input)
-        self.weight_maps = dict(built.weight_maps)
-        self.variables = variables_of(named, self.weight_maps)
 
     def debug_lines(self, numbers: Sequence[float]) -> list[str]:
         """What Caffe prints for `Passes.watched`."""
@@ -177,13 +177,12 @@ def weights_of(net: Net) -> dict[str, float]:
     }
 
 
-def _learning(steps: Sequence[Step]) -> list[Owner]:
-    """The params that some layer has a gradient of."""
-    return list(
-        dict.fromkeys(
-            owner
-            for step in steps
-            for owner, learns in zip(step.layer.owners, step.params, strict=True)
-            if learns
-        )
-    )
+def _learning(steps: Sequence[Step], variables: Mapping[Owner, Any]) -> list[Owner]:
+    """The params that some layer has a gradient of; statistics of the data have none."""
+    owners = [
+        owner
+        for step in steps
+        for owner, learns in zip(step.layer.owners, step.params, strict=True)
+        if learns and variables[owner].trainable
+    ]
+    return list(dict.fromkeys(owners))

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.caffe.schema.caffe_pb2 import LayerParameter
+from zoo.caffe.solver_state import read_solver_state
 from zoo.caffe.write import write_caffemodel
 from zoo.errors import NetError, ShapeError, UsageError, WeightsError
 from zoo.transfer.caffe_training import CaffeSolver, train
@@ -190,6 +192,31 @@ def test_frozen_params_stay_while_statistics_run(project, rule):
     assert not np.array_equal(before["ip"][0], after["ip"][0])
     assert after["bn"][2] == pytest.approx(sum(0.999**k for k in range(5)), rel=1e-5)
     assert not {(each.owner[0]) for each in run.learned if each.rate} - {"ip"}
+
+
+def test_statistics_that_are_used_have_no_gradient(project):
+    """Neither the norm of the gradients nor the history knows of them."""
+    net = FROZEN.replace('"BatchNorm"', '"BatchNorm" batch_norm_param { use_global_stats: true }')
+    folder = project('type: "Adam" clip_gradients: 1e-3 random_seed: 4', net)
+    run = CaffeSolver("solver.prototxt", folder=folder)
+    params = {**run.net.params, "bn": [np.full(4, 2.0), np.full(4, 3.0), np.ones(1)]}
+    run.net.with_params(params).save(weights=folder / "w.caffemodel")
+    events = []
+    run = CaffeSolver("solver.prototxt", ["w.caffemodel"], folder=folder, listen=events.append)
+    expected = zoo.gradients(run.net, next(open_rows(folder)))[1]["ip"]
+    run.step(1)
+    clipped = next(event for event in events if isinstance(event, Clipped))
+    assert clipped.norm == pytest.approx(np.sqrt(sum((each**2).sum() for each in expected)))
+    (made,) = run.solve().snapshots
+    owners = [each.owner[0] for each in run.learned] * 2
+    for owner, blob in zip(owners, read_solver_state(made.state).history, strict=True):
+        assert blob.any() == (owner == "ip")
+
+
+def open_rows(folder):
+    layer = LayerParameter(name="data", type="HDF5Data", top=["x", "y"])
+    layer.hdf5_data_param.source, layer.hdf5_data_param.batch_size = "list.txt", 5
+    return open_source(layer, folder, "TRAIN")
 
 
 def test_statistics_that_are_to_learn_are_refused(project):
