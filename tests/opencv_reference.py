@@ -1,14 +1,14 @@
 """Values of blobs as OpenCV's dnn module computes them from the same definition and weights."""
 
 import numpy as np
-import pytest
 
 from zoo.caffe.write import write_caffemodel
 
 
 def opencv_values(net, inputs, blobs, folder):
     """The named blobs of a Net for inputs (N, C, H, W), or skip where OpenCV is not installed."""
-    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
+    import cv2
+
     definition, weights = folder / "opencv.prototxt", folder / "opencv.caffemodel"
     definition.write_text(net.to_prototxt())
     write_caffemodel(weights, net.definition, net.params)

@@ -110,9 +110,6 @@ def test_weights_of_a_trained_keras_model_flow_back(run_zoo, source, tmp_path):
 
 @pytest.mark.parametrize("name", ["a.onnx", "a.tflite", "a.keras"])
 def test_formats_of_others_are_run_and_their_difference_is_told(run_zoo, source, tmp_path, name):
-    if name == "a.onnx":
-        pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
-        pytest.importorskip("onnx", reason="onnx is not installed")
     done = run_zoo("convert", *source, "-o", tmp_path / name, "--json")
     assert done.code == 0, done.err
     assert done.json["format"] == name[2:]

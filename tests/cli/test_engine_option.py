@@ -5,8 +5,6 @@ import sys
 import numpy as np
 import pytest
 
-pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
-
 
 @pytest.fixture
 def inputs(tmp_path):

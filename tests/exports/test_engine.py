@@ -11,8 +11,6 @@ from zoo.errors import ShapeError, UnavailableError, UsageError
 from zoo.exports.engine import predictor_by
 from zoo.net import Net
 
-pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
-
 NAMES = sorted(path.stem for path in (SHARED / "golden" / "nets").glob("*.json"))
 HEAVY = {"vgg16", "voc_fcn8s"}
 
@@ -102,7 +100,8 @@ def test_a_device_that_is_not_there_is_said(lenet):
     data = {"data": np.zeros((1, 1, 28, 28))}
     with pytest.raises(UsageError, match="device must be 'cpu' or 'gpu:N', received 'tpu'"):
         zoo.run(lenet.net, data, engine="onnxruntime", device="tpu")
-    onnxruntime = pytest.importorskip("onnxruntime")
+    import onnxruntime
+
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         with pytest.raises(UnavailableError, match="pip install 'onnxruntime-gpu>=1.21,<2'"):
             zoo.run(lenet.net, data, engine="onnxruntime", device="gpu:0")
@@ -120,7 +119,8 @@ def test_a_missing_package_ends_with_4_and_says_how_to_get_it(lenet, monkeypatch
 
 
 def test_a_runtime_that_pools_otherwise_is_refused(lenet, monkeypatch):
-    onnxruntime = pytest.importorskip("onnxruntime")
+    import onnxruntime
+
     monkeypatch.setattr(onnxruntime, "__version__", "1.20.1")
     with pytest.raises(UnavailableError, match=r"1\.20\.1 pools otherwise .* 'onnxruntime>=1\.21"):
         zoo.run(lenet.net, {"data": np.zeros((1, 1, 28, 28))}, ["pool2"], engine="onnxruntime")

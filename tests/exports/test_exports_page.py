@@ -17,8 +17,6 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "exports.md").read_text()
 CODE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
-pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -14,8 +14,6 @@ from zoo.exports.onnx_graph import ONNX_KINDS, register_onnx
 from zoo.layers.kind import known_types, layer, lookup
 from zoo.net import Net
 
-pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
-
 INDEX = SHARED / "golden" / "layers" / "index.json"
 CASES = [
     case

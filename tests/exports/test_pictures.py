@@ -49,7 +49,6 @@ def test_the_layer_prepares_bit_for_bit_what_the_preprocessor_does(spec):
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.channels)
 def test_onnx_prepares_bit_for_bit_what_the_preprocessor_does(spec, tmp_path):
-    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
     path = tmp_path / "net.prototxt"
     height, width = spec.size
     path.write_text(
@@ -77,8 +76,6 @@ def test_onnx_prepares_bit_for_bit_what_the_preprocessor_does(spec, tmp_path):
 
 @pytest.fixture(params=FORMATS)
 def format(request):
-    if request.param == "onnx":
-        pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
     return request.param
 
 

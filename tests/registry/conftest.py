@@ -203,3 +203,45 @@ def closed_port() -> int:
 def web() -> Iterator[FlakyServer]:
     with FlakyServer() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def s3_server():
+    import moto.server as server_module
+
+    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch):
+    """A bucket, with s3fs told by the environment where it is."""
+    import s3fs
+
+    for key, value in {
+        "AWS_ACCESS_KEY_ID": "someone",
+        "AWS_SECRET_ACCESS_KEY": "sesame-open",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": s3_server,
+    }.items():
+        monkeypatch.setenv(key, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    files = s3fs.S3FileSystem()
+    if not files.exists("zoo-models"):
+        files.mkdir("zoo-models")
+    yield files
+    files.rm("zoo-models", recursive=True)
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def memory():
+    import fsspec
+
+    files = fsspec.filesystem("memory")
+    yield files
+    files.store.clear()
+    files.pseudo_dirs[:] = [""]

@@ -15,49 +15,7 @@ from zoo.registry.address import parse_address
 from zoo.registry.fetch import fetch
 from zoo.registry.storage import location, open_source
 
-fsspec = pytest.importorskip("fsspec", reason="no extra that brings fsspec is installed")
-
 BUCKET = "zoo-models"
-
-
-@pytest.fixture(scope="module")
-def s3_server():
-    server_module = pytest.importorskip("moto.server", reason="moto's server is not installed")
-    pytest.importorskip("s3fs", reason="the extra 's3' is not installed")
-    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def s3(s3_server, monkeypatch):
-    """A bucket, with s3fs told by the environment where it is."""
-    import s3fs
-
-    for key, value in {
-        "AWS_ACCESS_KEY_ID": "someone",
-        "AWS_SECRET_ACCESS_KEY": "sesame-open",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": s3_server,
-    }.items():
-        monkeypatch.setenv(key, value)
-    s3fs.S3FileSystem.clear_instance_cache()
-    files = s3fs.S3FileSystem()
-    if not files.exists(BUCKET):
-        files.mkdir(BUCKET)
-    yield files
-    files.rm(BUCKET, recursive=True)
-    s3fs.S3FileSystem.clear_instance_cache()
-
-
-@pytest.fixture
-def memory():
-    files = fsspec.filesystem("memory")
-    yield files
-    files.store.clear()
-    files.pseudo_dirs[:] = [""]
 
 
 @pytest.fixture(params=["s3", "memory"])
@@ -163,7 +121,6 @@ def test_schemes_that_read_this_machine_or_that_nobody_knows_are_refused(url):
 
 
 def test_a_missing_package_is_named_with_the_line_that_installs_it():
-    pytest.importorskip("fsspec")
     try:
         import gcsfs  # noqa: F401
     except ImportError:

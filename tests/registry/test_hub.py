@@ -17,8 +17,6 @@ from zoo.errors import (
 from zoo.registry.fetch import fetch
 from zoo.registry.storage import open_source
 
-pytest.importorskip("huggingface_hub", reason="the extra 'hub' is not installed")
-
 WEIGHTS = bytes(range(256)) * 40
 SHA1 = hashlib.sha1(WEIGHTS, usedforsecurity=False).hexdigest()
 CARD = f"---\nname: Tiny\nlicense: mit\ncaffemodel: tiny.caffemodel\nsha1: {SHA1}\n---\nText.\n"

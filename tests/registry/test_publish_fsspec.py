@@ -8,47 +8,7 @@ from zoo.errors import DownloadError, UsageError
 from zoo.publishing import publish
 from zoo.registry.fetch import fetch
 
-fsspec = pytest.importorskip("fsspec", reason="no extra that brings fsspec is installed")
-
-BUCKET = "zoo-publishing"
-
-
-@pytest.fixture
-def memory():
-    files = fsspec.filesystem("memory")
-    yield files
-    files.store.clear()
-    files.pseudo_dirs[:] = [""]
-
-
-@pytest.fixture(scope="module")
-def s3_server():
-    server_module = pytest.importorskip("moto.server", reason="moto's server is not installed")
-    pytest.importorskip("s3fs", reason="the extra 's3' is not installed")
-    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def s3(s3_server, monkeypatch):
-    import s3fs
-
-    for key, value in {
-        "AWS_ACCESS_KEY_ID": "someone",
-        "AWS_SECRET_ACCESS_KEY": "sesame-open",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": s3_server,
-    }.items():
-        monkeypatch.setenv(key, value)
-    s3fs.S3FileSystem.clear_instance_cache()
-    files = s3fs.S3FileSystem()
-    files.mkdir(BUCKET)
-    yield files
-    files.rm(BUCKET, recursive=True)
-    s3fs.S3FileSystem.clear_instance_cache()
+BUCKET = "zoo-models"
 
 
 @pytest.fixture(params=["s3", "memory"])

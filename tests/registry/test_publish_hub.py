@@ -2,6 +2,7 @@
 
 import hashlib
 
+import huggingface_hub.constants as constants
 import pytest
 import yaml
 from hub_server import TOKEN, HubServer
@@ -13,10 +14,6 @@ from zoo.publishing import publish
 from zoo.registry.card import Card
 from zoo.registry.fetch import fetch
 from zoo.registry.licence import read_license
-
-constants = pytest.importorskip(
-    "huggingface_hub.constants", reason="the extra 'hub' is not installed"
-)
 
 # huggingface_hub uploads in a way that its own HTTP library no longer likes.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")

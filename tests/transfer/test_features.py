@@ -65,7 +65,6 @@ def test_rows_are_the_pooled_blobs_in_the_order_of_the_data(model, data, pool):
 
 
 def test_onnxruntime_gives_the_same(model, data):
-    pytest.importorskip("onnxruntime")
     one = zoo.extract_features(model, data, BLOBS).arrays
     other = zoo.extract_features(model, data, BLOBS, engine="onnxruntime").arrays
     for blob in BLOBS:
@@ -75,8 +74,6 @@ def test_onnxruntime_gives_the_same(model, data):
 @pytest.mark.parametrize("ending", ["h5", "npz", "parquet"])
 @pytest.mark.parametrize("pool", ["avg", "none"])
 def test_every_format_gives_back_what_was_written(model, data, tmp_path, ending, pool):
-    if ending == "parquet":
-        pytest.importorskip("pyarrow")
     path = tmp_path / f"feats.{ending}"
     written = write_features(model, data, BLOBS, path, pool, batch_size=4)
     expected = zoo.extract_features(model, data, BLOBS, pool, batch_size=4)
