@@ -48,7 +48,7 @@ class Cache(CacheFolder):
     []
     """
 
-    def get(self, name: str) -> CachedModel | None:
+    def get(self, name: str, *, by_title: bool = True) -> CachedModel | None:
         """The model of that name, in any case, else of that title; None if it is not here.
 
         Files are not hashed; `damage` looks at them, `verify` hashes them.
@@ -63,7 +63,7 @@ class Cache(CacheFolder):
         wanted, models = name.casefold(), self.models()
         same_name = (model for model in models if model.name.casefold() == wanted)
         same_title = (model for model in models if (model.card.name or "").casefold() == wanted)
-        return next(same_name, None) or next(same_title, None)
+        return next(same_name, None) or (next(same_title, None) if by_title else None)
 
     def models(self) -> list[CachedModel]:
         """Every whole model, by name."""

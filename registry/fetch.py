@@ -15,6 +15,7 @@ from zoo.errors import UnavailableError, UsageError, ZooError
 from zoo.registry.address import ModelAddress, parse_address
 from zoo.registry.cache import Cache
 from zoo.registry.cached import CachedModel, Record
+from zoo.registry.catalogue import Registry
 from zoo.registry.consent import Accept, Consent, license_of, needs_acceptance
 from zoo.registry.demands import Demands
 from zoo.registry.found import Found, Sources, as_storages, match
@@ -119,7 +120,7 @@ def fetch(
     by_hash = bool(sha1 or sha256)
     address = parse_address(str(name), weights=by_hash, prefer_names=bool(sources))
     demands = Demands.of(address, sha1, sha256, trust_first_use, Consent(cache.home))
-    here = _usable(cache, hints.name_of(address), force)
+    here = None if force else _meant(cache, hints.name_of(address), address, sources)
     if here is not None:
         return _as_it_is(here, address, sources, demands)
 
@@ -177,9 +178,27 @@ def _fetched(
     return _result(model, told, downloaded=True)
 
 
+def _meant(cache: Cache, name: str, address: ModelAddress, sources: Sources) -> CachedModel | None:
+    """The model in the cache that an address means, unless it is damaged.
+
+    One whose title is the name that was asked for gives way to one of another place that is called
+    so.
+    """
+    model = cache.get(name)
+    if model is None or cache.damage(model):
+        return None
+    if address.kind != "name" or model.name.casefold() == name.casefold():
+        return model
+    try:
+        found = Registry(sources, cache).find(address.target)
+    except ZooError:
+        return model
+    return None if found.name.casefold() == name.casefold() else model
+
+
 def _usable(cache: Cache, name: str, force: bool) -> CachedModel | None:
-    """The model in the cache, unless it is damaged or a new copy is wanted."""
-    model = None if force else cache.get(name)
+    """The model of that very name in the cache, unless it is damaged or a new copy is wanted."""
+    model = None if force else cache.get(name, by_title=False)
     return None if model is None or cache.damage(model) else model
 
 

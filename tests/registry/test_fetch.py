@@ -213,6 +213,16 @@ def test_a_card_cannot_write_outside_the_cache(models, own_zoo_home):
         fetch("../tiny", models)
 
 
+def test_a_name_goes_before_a_title_of_the_cache(models):
+    card = models / "tiny" / "readme.md"
+    card.write_text(card.read_text().replace("The Tiny Model", "second"))
+    assert fetch("tiny", models).downloaded
+    assert fetch("second", models).name == "tiny", "its title, and nothing else is called so"
+    (models / "other").rename(models / "second")
+    result = fetch("second", models, accept_license=True)
+    assert (result.name, result.downloaded) == ("second", True)
+
+
 def test_an_unknown_model_creates_nothing(models, own_zoo_home):
     with pytest.raises(UnknownModelError, match="Did you mean tiny"):
         fetch("tinny", models)

@@ -1,0 +1,1 @@
+"""Nets and what they see, as pictures."""
