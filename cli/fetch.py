@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import add_command, add_sources
@@ -18,6 +19,7 @@ from zoo.errors import UsageError
 if TYPE_CHECKING:
     from zoo.registry.fetch import FetchResult
     from zoo.registry.licence import License
+    from zoo.registry.lock_file import LockedModel
     from zoo.registry.plan import PlannedFile
 
 __all__ = ["NAME", "add", "run"]
@@ -41,8 +43,13 @@ def add(subparsers: Any) -> None:
         "zoo fetch hf://owner/repo@v1.0/folder\n"
         "zoo fetch https://host/x.caffemodel --sha256 HEX --prototxt https://host/x.prototxt",
     )
-    parser.add_argument("names", nargs="+", metavar="ADDRESS", help="names or other addresses")
+    parser.add_argument("names", nargs="*", metavar="ADDRESS", help="names or other addresses")
     add_sources(parser)
+    parser.add_argument(
+        "--locked",
+        action="store_true",
+        help="what zoo.lock in the current folder says, and nothing else (see `zoo lock`)",
+    )
     parser.add_argument("--force", action="store_true", help="fetch again, and then replace")
     parser.add_argument(
         "--dry-run",
@@ -78,37 +85,44 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from zoo.api import fetch
+    from zoo.registry.lock_file import check_drift
 
     output = Output.of(args)
     _refuse_for_several(args)
+    locked = _locked(args) if args.locked else {}
+    names = list(locked) or args.names
 
     def fetch_one(name: str) -> FetchResult:
+        lock = locked.get(name)
+        address, places = lock.address if lock else (name, ())
         with transferring(output) as progress:
             result = fetch(
-                name,
-                args.source,
+                address,
+                [*args.source, *places],
                 force=args.force,
                 dry_run=args.dry_run,
                 progress=progress,
                 sha1=args.sha1,
-                sha256=args.sha256,
+                sha256=lock.weights_hash if lock else args.sha256,
                 prototxt=args.prototxt,
                 member=args.member,
                 model=args.model,
                 accept_license=args.accept_license or _asking(output),
                 trust_first_use=args.trust_first_use,
             )
+        if lock and not args.dry_run:
+            check_drift(lock, result.model)
         _tell(result, output)
         return result
 
     with _offline(args.offline):
-        results, errors, code = attempt_each(args.names, fetch_one, output, debug=args.debug)
+        results, errors, code = attempt_each(names, fetch_one, output, debug=args.debug)
     if output.as_json:
         facts = {name: _result_facts(result) for name, result in results.items()}
         facts |= {
             name: {"name": name, "error": error_facts(error)} for name, error in errors.items()
         }
-        output.document([facts[name] for name in dict.fromkeys(args.names)])
+        output.document([facts[name] for name in dict.fromkeys(names)])
     return code
 
 
@@ -116,6 +130,17 @@ def _refuse_for_several(args: argparse.Namespace) -> None:
     given = [option for option in ("sha1", "sha256", "prototxt", "member") if getattr(args, option)]
     if given and len(args.names) > 1:
         raise UsageError(f"--{given[0]} is of one model, and {len(args.names)} are asked for.")
+    if given and args.locked:
+        raise UsageError(f"--{given[0]} and --locked: zoo.lock says what the files have to be.")
+    if not args.names and not args.locked:
+        raise UsageError("zoo fetch: expected addresses of models, or --locked.")
+
+
+def _locked(args: argparse.Namespace) -> dict[str, LockedModel]:
+    """The models of zoo.lock that are asked for, all where none are named."""
+    from zoo.registry.lock_file import locked_ones, read_lock
+
+    return {model.name: model for model in locked_ones(read_lock(Path.cwd()), args.names)}
 
 
 @contextmanager
