@@ -77,6 +77,22 @@ def test_what_was_assumed_is_said(squeezenet):
     assert len(squeezenet.labels) == 1000
 
 
+def test_a_net_of_one_channel_takes_gray_pictures_although_its_data_layer_does_not_say_so(tmp_path):
+    classifier = """
+        layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+                inner_product_param { num_output: 3 } }"""
+    source = 'layer { name: "data" type: "Data" top: "data" transform_param { crop_size: 8 } }'
+    shape = "input_param { shape { dim: 1 dim: 1 dim: 8 dim: 8 } }"
+    deploy = f'layer {{ name: "data" type: "Input" top: "data" {shape} }}'
+    (tmp_path / "train_val.prototxt").write_text(source + classifier)
+    (tmp_path / "deploy.prototxt").write_text(deploy + classifier)
+    (tmp_path / "readme.md").write_text("---\nname: gray\ncaffemodel: gray.caffemodel\n---\n")
+    net = zoo.Net.read(tmp_path / "deploy.prototxt").initialized()
+    net.save(weights=tmp_path / "gray.caffemodel")
+    model = zoo.load(tmp_path)
+    assert (model.spec.channels, len(model.spec.mean)) == ("GRAY", 1)
+
+
 def test_ten_crops_are_the_mean_of_ten_single_runs(shared, squeezenet):
     picture = shared / "images" / "cat.jpg"
     (result,) = squeezenet.classify([picture], top=1000, crops=10)

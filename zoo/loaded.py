@@ -190,6 +190,8 @@ def _spec(loaded: LoadedModel, training: NetParameter | None) -> InputSpec | Non
         facts["mean"] = _mean_of_file(loaded, facts.pop("mean_file"))
     if facts["size"] is None or facts["mean"] is None:
         return None
+    if _input_channels(loaded.net) == 1:  # a Data layer does not say how many its pictures have
+        facts |= {"channels": "GRAY", "mean": facts["mean"][:1]}
     loaded.notes.append(
         " ".join(
             [
@@ -224,6 +226,11 @@ def _score_note(net: Net) -> list[str]:
 def _input_size(net: Net) -> list[int] | None:
     shape = next(iter(net.inputs.values()), ())
     return list(shape[2:]) if len(shape) == 4 else None
+
+
+def _input_channels(net: Net) -> int | None:
+    shape = next(iter(net.inputs.values()), ())
+    return shape[1] if len(shape) == 4 else None
 
 
 def _labels(loaded: LoadedModel, files: CachedModel) -> list[str] | None:
