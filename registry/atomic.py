@@ -1,4 +1,4 @@
-"""Writing a file so that it is there whole or not at all."""
+"""Writing a file, or putting a folder in place, so that it is there whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import uuid
 from pathlib import Path
 
-__all__ = ["write_atomically"]
+__all__ = ["swap_folder", "write_atomically"]
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:
@@ -23,3 +23,22 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def swap_folder(staged: Path, target: Path, aside: Path) -> bool:
+    """Put a folder in place of another, which is put back if that fails.
+
+    Returns
+    -------
+    Whether there was another: it lies at `aside` now, for the caller to delete.
+    """
+    there = target.exists()
+    if there:
+        target.rename(aside)
+    try:
+        staged.rename(target)
+    except OSError:
+        if there:
+            aside.rename(target)
+        raise
+    return there

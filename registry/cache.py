@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import UnavailableError, UnknownModelError, UsageError
-from zoo.registry.atomic import write_atomically
+from zoo.registry.atomic import swap_folder, write_atomically
 from zoo.registry.cache_folder import CacheFolder, delete, unfinished
 from zoo.registry.cache_layout import LAYOUT, read_layout
 from zoo.registry.cached import CachedModel, FileRecord, Record
@@ -213,16 +213,8 @@ class Cache(CacheFolder):
         return facts
 
     def _replace(self, staged: Path, target: Path) -> None:
-        aside = self.beside("old", target.name) if target.exists() else None
-        if aside:
-            target.rename(aside)
-        try:
-            staged.rename(target)
-        except OSError:
-            if aside:
-                aside.rename(target)
-            raise
-        if aside:
+        aside = self.beside("old", target.name)
+        if swap_folder(staged, target, aside):
             delete(aside)
 
     def _mend_others(self, name: str, digests: set[str]) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from zoo.errors import UnavailableError, VerificationError
+from zoo.registry.atomic import swap_folder
 from zoo.registry.card import Card
 from zoo.registry.hashes import Hasher
 from zoo.registry.publish_index import write_index
@@ -98,16 +99,8 @@ class FolderPlace:
         )
 
     def _swap(self, staged: Path, target: Path) -> None:
-        aside = self._beside("old", target.name) if target.exists() else None
-        if aside:
-            target.rename(aside)
-        try:
-            staged.rename(target)
-        except OSError:
-            if aside:
-                aside.rename(target)
-            raise
-        if aside:
+        aside = self._beside("old", target.name)
+        if swap_folder(staged, target, aside):
             shutil.rmtree(aside, ignore_errors=True)
 
     def _recover(self, name: str) -> None:

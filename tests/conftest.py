@@ -1,6 +1,9 @@
 """What all tests share: where the reference results lie, and warnings kept visible."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from reference import require_shared
@@ -21,6 +24,30 @@ def own_zoo_home(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("ZOO_HOME", str(home))
     monkeypatch.setenv("ZOO_CONFIG", str(home / "config.toml"))
     return home
+
+
+@pytest.fixture(scope="module")
+def run_python(tmp_path_factory):
+    """Runs Python in one folder for a whole page of docs/, as a reader does; stdout and stderr."""
+    folder = tmp_path_factory.mktemp("page")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "ZOO_HOME": str(folder / "home"),
+    }
+
+    def run(*arguments):
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout, done.stderr
+
+    return run
 
 
 @pytest.fixture

@@ -1,10 +1,7 @@
 """What docs/exports.md shows is what happens."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,31 +13,6 @@ from zoo.exports.onnx_graph import ONNX_KINDS
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "exports.md").read_text()
 CODE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """Runs Python in one folder for the whole page, as a reader does."""
-    folder = tmp_path_factory.mktemp("exports-page")
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "ZOO_HOME": str(folder / "home"),
-    }
-
-    def run_python(*arguments):
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout, done.stderr
-
-    return run_python
 
 
 def test_the_commands_do_what_the_page_says(tmp_path, monkeypatch, capsys):
@@ -63,12 +35,12 @@ def test_the_commands_do_what_the_page_says(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("code", CODE[:2], ids=["export", "back"])
-def test_the_examples_print_what_their_comments_say(run, code):
-    printed, _ = run("-c", code)
+def test_the_examples_print_what_their_comments_say(run_python, code):
+    printed, _ = run_python("-c", code)
     assert printed.splitlines() == re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
 
 
-def test_the_layer_of_ones_own_works(run, tmp_path):
+def test_the_layer_of_ones_own_works(run_python, tmp_path):
     (tmp_path / "net.prototxt").write_text(
         'input: "data" input_shape { dim: 1 dim: 2 }\n'
         'layer { name: "square" type: "Square" bottom: "data" top: "square" }\n'
@@ -78,7 +50,7 @@ def test_the_layer_of_ones_own_works(run, tmp_path):
 net = zoo.Net.read({str(tmp_path / "net.prototxt")!r})
 print(zoo.run(net, {{"data": [[2, -3]]}}, engine="onnxruntime")["square"].tolist())
 """
-    assert run("-c", kind + CODE[2] + code)[0] == "[[4.0, 9.0]]\n"
+    assert run_python("-c", kind + CODE[2] + code)[0] == "[[4.0, 9.0]]\n"
 
 
 def test_the_kinds_that_the_page_leaves_out_are_left_out():
