@@ -7,8 +7,8 @@ what nothing depends on is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,9 @@ from zoo.surgery.affine import (
     take_over_inputs,
     take_over_outputs,
 )
+from zoo.surgery.call_text import call_text
 from zoo.surgery.graph import Graph, Node
+from zoo.surgery.report import BlobFate, SurgeryReport, surgery_report
 
 __all__ = ["FoldReport", "fold"]
 
@@ -32,18 +34,26 @@ _PASSES_ON = "passes its bottom on"
 
 
 @dataclass
-class FoldReport:
-    """What became of the layers.
+class FoldReport(SurgeryReport):
+    """What became of the layers and of their blobs.
 
     Attributes
     ----------
     folded : the layers that are gone into others: layer name to the name of the one that now
         computes it too.
-    dropped : the layers that are gone altogether, each with the reason.
+    left_out : the layers that are gone altogether, each with the reason.
     """
 
+    folded: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class _Done:
+    """What was done so far, as `FoldReport` has it."""
+
     folded: dict[str, str] = field(default_factory=dict)
-    dropped: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
         """A sentence for each layer that took over others, and for each reason to drop some."""
@@ -52,12 +62,21 @@ class FoldReport:
             into.setdefault(other, []).append(layer)
         said = [f"{', '.join(layers)} into {other}." for other, layers in into.items()]
         why: dict[str, list[str]] = {}
-        for layer, reason in self.dropped.items():
+        for layer, reason in self.left_out.items():
             why.setdefault(reason, []).append(layer)
         return said + [f"{named_layers(layers, {})}: {reason}." for reason, layers in why.items()]
 
-    def __str__(self) -> str:
-        return "\n".join(self.sentences())
+    def report(self, operation: str, before: Net, after: Net, notes: list[str]) -> FoldReport:
+        """The report; a bias that a layer did not have is what was folded into it."""
+        plain = surgery_report(operation, before, after, preserving=True, notes=notes)
+        taken_over = set(self.folded.values())
+
+        def fate(blob: BlobFate) -> BlobFate:
+            is_new = blob.fate == "initialised" and blob.layer in taken_over
+            return replace(blob, fate="recomputed") if is_new else blob
+
+        fields = {**vars(plain), "blobs": tuple(map(fate, plain.blobs))}
+        return FoldReport(**fields, folded=self.folded, left_out=self.left_out)
 
 
 def fold(net: Net, keep: Iterable[str] | None = None) -> tuple[Net, FoldReport]:
@@ -89,7 +108,8 @@ def fold(net: Net, keep: Iterable[str] | None = None) -> tuple[Net, FoldReport]:
     ...     layer { name: "data" type: "Input" top: "data"
     ...             input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }
     ...     layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
-    ...             convolution_param { num_output: 4 kernel_size: 3 bias_term: false } }
+    ...             convolution_param { num_output: 4 kernel_size: 3 bias_term: false
+    ...                                 weight_filler { type: "xavier" } } }
     ...     layer { name: "norm" type: "BatchNorm" bottom: "conv" top: "conv" }
     ...     layer { name: "scale" type: "Scale" bottom: "conv" top: "conv"
     ...             scale_param { bias_term: true } }
@@ -98,23 +118,30 @@ def fold(net: Net, keep: Iterable[str] | None = None) -> tuple[Net, FoldReport]:
     >>> [layer.name for layer in folded.layers]
     ['data', 'conv']
     >>> print(report)
-    norm, scale into conv.
-    drop: passes its bottom on.
+    fold()
+      recomputed: conv[0] (4, 3, 3, 3)
+      dropped: norm[0] (4,), norm[1] (4,), norm[2] (1,), scale[0] (4,), scale[1] (4,)
+      removed: norm, scale, drop
+      norm, scale into conv.
+      drop: passes its bottom on.
     """
-    graph, report = Graph(net, net.outputs if keep is None else keep), FoldReport()
+    kept = net.outputs if keep is None else list(keep)
+    operation = call_text("fold", keep=None if keep is None else kept)
+    graph, done = Graph(net, kept), _Done()
     if net.phase != "TEST":
-        return net, report
+        why = "nothing is folded in the TRAIN phase, in which layers compute otherwise"
+        return net, done.report(operation, net, net, [why])
     for node in graph.unneeded():
         graph.nodes.remove(node)
-        report.dropped[node.name] = _UNNEEDED
+        done.left_out[node.name] = _UNNEEDED
     for node in list(graph.nodes):
         if _passes_on(node):
-            _take_out(graph, node, report)
-    _fold_into_makers(graph, report)
-    _fold_into_readers(graph, report)
-    if not (report.folded or report.dropped):
-        return net, report
-    return graph.net(report.sentences()), report
+            _take_out(graph, node, done)
+    _fold_into_makers(graph, done)
+    _fold_into_readers(graph, done)
+    remarks = done.sentences()
+    folded = graph.net(remarks) if remarks else net
+    return folded, done.report(operation, net, folded, remarks)
 
 
 def _passes_on(node: Node) -> bool:
@@ -132,7 +159,7 @@ def _passes_on(node: Node) -> bool:
     return False
 
 
-def _take_out(graph: Graph, node: Node, report: FoldReport) -> None:
+def _take_out(graph: Graph, node: Node, done: _Done) -> None:
     """Let the tops of a node be its bottom, where their names allow it."""
     for top in list(node.tops):
         bottom = node.bottoms[0]
@@ -150,26 +177,26 @@ def _take_out(graph: Graph, node: Node, report: FoldReport) -> None:
         graph.merge(gone, into=stays)
     if not node.tops:
         graph.nodes.remove(node)
-        report.dropped[node.name] = _PASSES_ON
+        done.left_out[node.name] = _PASSES_ON
 
 
-def _fold_into_makers(graph: Graph, report: FoldReport) -> None:
+def _fold_into_makers(graph: Graph, done: _Done) -> None:
     """Let makers of values do what the one node that reads them does to them."""
-    done: dict[Node, Affine] = {}
+    takes_over: dict[Node, Affine] = {}
     for node in list(graph.nodes):
         affine = affine_of(node)
         if affine is None or node.shares or graph.only_reader(node.bottoms[0]) is not node:
             continue
         maker = graph.maker(node.bottoms[0])
-        first = done[maker] if maker in done else _begin(maker)
+        first = takes_over[maker] if maker in takes_over else _begin(maker)
         both = affine.behind(first) if first is not None else None
         if both is None or maker.shares:
             continue
-        done[maker] = both
+        takes_over[maker] = both
         graph.nodes.remove(node)
         graph.merge(node.bottoms[0], into=node.tops[0])
-        report.folded[node.name] = maker.name
-    for maker, affine in done.items():
+        done.folded[node.name] = maker.name
+    for maker, affine in takes_over.items():
         if output_axis(maker) is None:
             become_scale(maker, affine)
         else:
@@ -184,7 +211,7 @@ def _begin(maker: Node) -> Affine | None:
     return Affine(axis, np.ones(()), np.zeros(()))
 
 
-def _fold_into_readers(graph: Graph, report: FoldReport) -> None:
+def _fold_into_readers(graph: Graph, done: _Done) -> None:
     """Let the readers of values do what the node before them does, where that is exact."""
     for node in list(graph.nodes):
         affine = affine_of(node)
@@ -196,4 +223,4 @@ def _fold_into_readers(graph: Graph, report: FoldReport) -> None:
         if readable and take_over_inputs(reader, affine):
             graph.nodes.remove(node)
             graph.merge(top, into=bottom)
-            report.folded[node.name] = reader.name
+            done.folded[node.name] = reader.name

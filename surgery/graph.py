@@ -50,7 +50,7 @@ class Node:
 
     @property
     def name(self) -> str:
-        return self.layer.name
+        return str(self.definition.name)
 
     @property
     def type(self) -> str:
@@ -85,12 +85,7 @@ class Graph:
         shared = {owner for owner in owners if owners.count(owner) > 1}
         for layer in net.layers:
             self._add(layer, not shared.isdisjoint(layer.owners))
-        for name in wanted:
-            if name not in self._last:
-                raise UsageError(
-                    f"no blob is named {name!r} in {net.name!r}.{did_you_mean(name, self._last)}"
-                )
-            self.kept.add(self._last[name])
+        self.kept.update(map(self.last, wanted))
 
     def _add(self, layer: Layer, shares: bool) -> None:
         bottoms = [self._last[name] for name in layer.bottoms]
@@ -103,6 +98,14 @@ class Graph:
         definition = copy_without(layer.definition, "bottom", "top")
         params = list(self._net.params.get(layer.name, ()))
         self.nodes.append(Node(layer, definition, params, bottoms, tops, shares))
+
+    def last(self, blob: str) -> Value:
+        """The last value of a blob of the net. Raises UsageError if there is no such blob."""
+        if blob not in self._last:
+            raise UsageError(
+                f"no blob is named {blob!r} in {self._net.name!r}.{did_you_mean(blob, self._last)}"
+            )
+        return self._last[blob]
 
     def maker(self, value: Value) -> Node:
         """The node that makes a value."""
@@ -142,7 +145,7 @@ class Graph:
         """What is left, as a Net whose report tells of it in `remarks`."""
         definition = copy_without(self._net.definition, "layer")
         params = {}
-        shapes = dict(self._net.inputs)
+        shapes: dict[str, Shape] = {}
         for node in self.nodes:
             message = definition.layer.add()
             message.CopyFrom(node.definition)
@@ -150,8 +153,8 @@ class Graph:
             message.top.extend(value.blob for value in node.tops)
             if node.params:
                 params[node.name] = node.params
-            if node.layer.kind is None:
-                # Nothing but what was given says what such a layer makes.
+            if node.layer.kind is None or node.layer.is_source:
+                # Maybe nothing but what was given says what such a layer makes.
                 shapes |= {top.blob: top.shape for top in node.tops if top.shape is not None}
         report = replace(self._net.report, folded=remarks)
         return Net(definition, params, phase=self._net.phase, shapes=shapes, report=report)

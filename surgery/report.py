@@ -179,7 +179,8 @@ def surgery_report(
 def _fate(before: Net, after: Net, origin: str, layer: str, index: int) -> str:
     if before.param_shapes[origin][index] != after.param_shapes[layer][index]:
         return "reshaped"
-    known = origin in before.params and layer in after.params
-    if known and not np.array_equal(before.params[origin][index], after.params[layer][index]):
-        return "recomputed"
+    if origin in before.params and layer in after.params:
+        old, new = before.params[origin][index], after.params[layer][index]
+        if old is not new and not np.array_equal(old, new):
+            return "recomputed"
     return "kept" if origin == layer else "moved"

@@ -51,6 +51,7 @@ def test_missing_left_over_and_unfit_are_one_error(saved):
         net.load_weights(saved.folder / "old.caffemodel")
     message = str(caught.value)
     assert "fc: needs [(5, 32), (5,)], the file has [(3, 32), (3,)]" in message
+    assert "only the number of outputs differs, and this is a last layer" in message
     assert "fresh: not in the file" in message
     assert "gone: in the file, not in the definition" in message
     assert "--partial" in message

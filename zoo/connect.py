@@ -10,9 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from zoo.caffe.schema.caffe_pb2 import LayerParameter, NetParameter
 from zoo.errors import NetError, ShapeError, did_you_mean
 from zoo.layers.data import source_shapes
+from zoo.layers.fillers import fill
 from zoo.layers.kind import Kind, Shape, count, kind_name, lookup
 
 __all__ = ["Layer", "connect"]
@@ -72,6 +75,16 @@ class Layer:
         if self.kind is None or None in self.bottom_shapes:
             return 0
         return self.kind.macs(self.param_shapes, self.bottom_shapes, self.top_shapes)  # type: ignore[arg-type]
+
+    def first_values(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """Its learned blobs as its fillers draw them, zeros where it has none."""
+        fillers = self.kind.fillers(self.definition) if self.kind else []
+        return [
+            np.zeros(shape, np.float32)
+            if index >= len(fillers) or fillers[index] is None
+            else fill(fillers[index], shape, rng)
+            for index, shape in enumerate(self.param_shapes)
+        ]
 
 
 def connect(definition: NetParameter, given: Mapping[str, Shape]) -> Iterable[Layer]:

@@ -13,17 +13,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.errors import WeightsError, did_you_mean
+from zoo.errors import ShapeError, UsageError, WeightsError, did_you_mean
 from zoo.layers.kind import Shape, count
+from zoo.misfit import last_layers, why_misfit
 from zoo.report import LoadReport
 
 if TYPE_CHECKING:
     from zoo.connect import Layer
     from zoo.net import Net
 
-__all__ = ["match_weights", "owned_params"]
+__all__ = [
+    "check_owners",
+    "check_shapes",
+    "match_weights",
+    "owned_params",
+    "read_only",
+    "shared_params",
+]
 
 Weights = Mapping[str, Sequence[np.ndarray | None]]
+Params = Mapping[str, Sequence[np.ndarray]]
 
 
 def match_weights(
@@ -46,6 +55,7 @@ def match_weights(
     if era in ("v0", "v1"):
         report.upgraded = [*report.upgraded, f"The weights are in Caffe's {era.upper()} format."]
     params: dict[str, list[np.ndarray]] = {}
+    last = last_layers(net)
     for layer in net.layers:
         if not layer.param_shapes:
             continue
@@ -58,7 +68,7 @@ def match_weights(
             _fit(blob, shape, loose) for blob, shape in zip(blobs, layer.param_shapes, strict=False)
         ]
         if len(blobs) != len(layer.param_shapes) or any(blob is None for blob in fitted):
-            report.unfit[layer.name] = _why_unfit(layer.param_shapes, blobs)
+            report.unfit[layer.name] = _why_unfit(layer.param_shapes, blobs, layer.name in last)
             continue
         params[layer.name] = own = [blob for blob in fitted if blob is not None]
         report.copied.append(layer.name)
@@ -82,6 +92,53 @@ def owned_params(net: Net) -> dict[str, list[np.ndarray | None]]:
         for layer in net.layers
         if layer.name in net.params
     }
+
+
+def read_only(blob: np.ndarray) -> np.ndarray:
+    """The same values, which cannot be changed through the net by accident."""
+    if not blob.flags.writeable:
+        return blob
+    view = blob.view()
+    view.flags.writeable = False
+    return view
+
+
+def check_shapes(net: Net, params: Params) -> None:
+    """Raise ShapeError where blobs are not of the shapes that their layers need."""
+    for name, blobs in params.items():
+        wanted = [tuple(shape) for shape in net.layer(name).param_shapes]
+        received = [blob.shape for blob in blobs]
+        if wanted != received:
+            raise ShapeError(f"needs params of shapes {wanted}, received {received}", name)
+
+
+def shared_params(net: Net, params: Params) -> dict[str, list[np.ndarray]]:
+    """Params in which those that layers share are as their owners have them."""
+    shared = {name: list(blobs) for name, blobs in params.items()}
+    for layer in net.layers:
+        for index, (owner, blob) in enumerate(layer.owners):
+            if owner != layer.name and {owner, layer.name} <= shared.keys():
+                values = shared[owner][blob]
+                shared[layer.name][index] = values.reshape(layer.param_shapes[index])
+    return shared
+
+
+def check_owners(net: Net, params: Params) -> None:
+    """Refuse new values that would be lost, since another layer owns the param.
+
+    Raises
+    ------
+    UsageError
+    """
+    for name, blobs in params.items():
+        for index, (owner, blob) in enumerate(net.layer(name).owners):
+            if owner in params or owner not in net.params:
+                continue
+            if not np.array_equal(blobs[index].ravel(), net.params[owner][blob].ravel()):
+                raise UsageError(
+                    f"param {index} of {name!r} is that of {owner!r}: give its new values there, or"
+                    " unshare the layers first"
+                )
 
 
 def _blobs_of(layer: Layer, weights: Weights) -> list[np.ndarray | None] | None:
@@ -115,19 +172,12 @@ def _fit(blob: np.ndarray | None, shape: Shape, loose: bool) -> np.ndarray | Non
     return None
 
 
-def _why_unfit(wanted: Sequence[Shape], blobs: Sequence[np.ndarray | None]) -> str:
+def _why_unfit(wanted: Sequence[Shape], blobs: Sequence[np.ndarray | None], last: bool) -> str:
     received = [None if blob is None else blob.shape for blob in blobs]
     there = [shape for shape in received if shape is not None]
     shown = there if received[: len(there)] == there else received
     reason = f"needs {[tuple(shape) for shape in wanted]}, the file has {shown}"
-    if len(wanted) == len(there) and all(
-        count(one) == count(other) for one, other in zip(wanted, there, strict=True)
-    ):
-        reason += (
-            "; the counts agree, so this may be InnerProduct weights for a Convolution or the"
-            " other way round: use the definition that the weights were trained with"
-        )
-    return reason
+    return f"{reason}; {why_misfit(wanted, there, last)}"
 
 
 def _check(net: Net, report: LoadReport, partial: bool, may_be_left: frozenset[str]) -> None:

@@ -15,20 +15,19 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.caffe.hdf5 import write_hdf5_weights
 from zoo.caffe.lines import layer_lines_of_file
 from zoo.caffe.read import read_definition
 from zoo.caffe.schema.caffe_pb2 import NetParameter
 from zoo.caffe.weights import read_weights
-from zoo.caffe.write import prototxt_text, write_caffemodel, write_prototxt
+from zoo.caffe.write import prototxt_text, write_prototxt
 from zoo.connect import Layer, connect
-from zoo.errors import NetError, ShapeError, UsageError, did_you_mean
+from zoo.errors import NetError, UsageError, did_you_mean
 from zoo.ignored import ignored
-from zoo.layers.fillers import fill
 from zoo.layers.kind import Shape, count, known_types
-from zoo.loading import match_weights, owned_params
+from zoo.loading import check_owners, check_shapes, match_weights, read_only, shared_params
 from zoo.prepare import prepare
 from zoo.report import LoadReport
+from zoo.saving import write_weights
 
 __all__ = ["Layer", "Net"]
 
@@ -45,6 +44,10 @@ class Net:
     phase : "TRAIN" or "TEST".
     shapes : blob name to shape, for sources that state none, or to state another one.
     report : what became of the definition and of weights on the way here.
+
+    Attributes
+    ----------
+    params : layer name to its learned blobs, which are for reading; see `with_params`.
 
     Raises
     ------
@@ -68,9 +71,9 @@ class Net:
         self._given = {name: tuple(map(int, shape)) for name, shape in (shapes or {}).items()}
         self.layers: tuple[Layer, ...] = tuple(connect(definition, self._given))
         self.params: dict[str, list[np.ndarray]] = {
-            name: list(blobs) for name, blobs in (params or {}).items()
+            name: [read_only(blob) for blob in blobs] for name, blobs in (params or {}).items()
         }
-        self._check_params()
+        check_shapes(self, self.params)
 
     @classmethod
     def read(
@@ -219,9 +222,29 @@ class Net:
         )
 
     def with_params(self, params: Params) -> Net:
-        """The same network with the blobs of the named layers replaced."""
+        """The same network with the blobs of the named layers replaced.
+
+        A param that layers share is given where its owner is, and is then new for all of them.
+
+        Raises
+        ------
+        UsageError
+            When there is no such layer, or a param is given without its owner; ShapeError when a
+            blob is of another shape.
+
+        Examples
+        --------
+        >>> import zoo
+        >>> net = zoo.load("lenet_digits").net
+        >>> weight, bias = net.params["ip2"]
+        >>> zeroed = net.with_params({"ip2": [weight, 0 * bias]})
+        >>> bool(zeroed.params["ip2"][1].any()), bool(net.params["ip2"][1].any())
+        (False, True)
+        """
         _check_names("layer with params", params, self.param_shapes)
-        return self._with({**self.params, **params}, self._report)
+        check_shapes(self, params)
+        check_owners(self, params)
+        return self._with(shared_params(self, {**self.params, **params}), self._report)
 
     def load_weights(
         self, path: str | Path, *, partial: bool = False, may_be_left: Iterable[str] = ()
@@ -240,41 +263,30 @@ class Net:
         params = dict(self.params)
         for layer in self.layers:
             if layer.param_shapes and layer.name not in params:
-                fillers = layer.kind.fillers(layer.definition) if layer.kind else []
-                params[layer.name] = [
-                    np.zeros(shape, np.float32)
-                    if index >= len(fillers) or fillers[index] is None
-                    else fill(fillers[index], shape, rng)
-                    for index, shape in enumerate(layer.param_shapes)
-                ]
-        for layer in self.layers:
-            for index, (owner, blob) in enumerate(layer.owners):
-                params[layer.name][index] = params[owner][blob].reshape(layer.param_shapes[index])
-        return self._with(params, self._report)
+                params[layer.name] = layer.first_values(rng)
+        return self._with(shared_params(self, params), self._report)
 
     def _with(self, params: Params, report: LoadReport) -> Net:
         return Net(self.definition, params, phase=self.phase, shapes=self._given, report=report)
 
     # Out again.
 
-    def save(self, prototxt: str | Path | None = None, weights: str | Path | None = None) -> None:
+    def save(
+        self,
+        prototxt: str | Path | None = None,
+        weights: str | Path | None = None,
+        *,
+        half: bool = False,
+    ) -> None:
         """Write the definition, the weights or both in Caffe's current format.
 
-        Weights go to HDF5 when the name ends with ``.h5``, else to a binary caffemodel.
+        Weights go to HDF5 when the name ends with ``.h5``, else to a binary caffemodel. With `half`
+        they are rounded to float16, in a file of half the size, which only HDF5 can be.
         """
         if prototxt is not None:
             write_prototxt(prototxt, self.definition)
         if weights is not None:
-            missing = [name for name in self.param_shapes if name not in self.params]
-            if missing:
-                raise UsageError(
-                    f"these layers have no weights to save: {', '.join(missing)}; load a"
-                    " .caffemodel or call initialized() first"
-                )
-            if Path(weights).suffix == ".h5":
-                write_hdf5_weights(weights, self.definition, owned_params(self))
-            else:
-                write_caffemodel(weights, self.definition, self.params)
+            write_weights(self, weights, half=half)
 
     def to_prototxt(self) -> str:
         """The definition as text."""
@@ -290,13 +302,6 @@ class Net:
             f"<Net {self.name!r}, {self.phase}: {len(self.layers)} layers,"
             f" {self.param_count:,} params{'' if self.params else ', no weights'}>"
         )
-
-    def _check_params(self) -> None:
-        for name, blobs in self.params.items():
-            wanted = [tuple(shape) for shape in self.layer(name).param_shapes]
-            received = [blob.shape for blob in blobs]
-            if wanted != received:
-                raise ShapeError(f"needs params of shapes {wanted}, received {received}", name)
 
 
 def _phase(phase: str) -> str:

@@ -21,10 +21,11 @@ def read(tmp_path):
         path = tmp_path / "net.prototxt"
         path.write_text(text)
         net = zoo.Net.read(path, phase=phase)
-        params = net.initialized().params
         fill = np.random.default_rng(3)
-        for blob in (blob for blobs in params.values() for blob in blobs):
-            blob[...] = fill.normal(size=blob.shape)  # shared ones are views of each other
+        params = {
+            name: [fill.normal(size=blob.shape).astype(np.float32) for blob in blobs]
+            for name, blobs in net.initialized().params.items()
+        }
         return net.with_params(params)
 
     return read

@@ -210,7 +210,20 @@ def test_what_must_stay_stays(text, keep):
 
 def test_in_the_training_phase_nothing_is_done():
     net = read(INPUT + convolution() + NORM, phase="TRAIN")
-    assert fold(net)[0] is net
+    folded, report = fold(net)
+    assert folded is net
+    assert "TRAIN phase" in report.notes[0]
+
+
+def test_the_report_says_what_became_of_every_value():
+    net = read(INPUT + convolution("bias_term: false") + NORM + SCALE)
+    folded, report = fold(net, keep=["x"])
+    counts = report.counts()
+    assert report.operation == "fold(keep=['x'])"
+    assert report.preserving
+    assert counts["recomputed"] == folded.param_count == 6 * 6 * 9 + 6
+    assert counts["dropped"] == 13 + 12
+    assert report.removed == ("bn", "scale")
 
 
 def test_layers_without_weights_stay():
@@ -234,7 +247,7 @@ def test_what_passes_its_bottom_on_is_gone():
     folded, report = check(read(INPUT + text))
     assert names(folded) == ["data", "relu", "sum"]
     assert folded.outputs == ["tile"]
-    assert report.dropped["silence"] == report.dropped["waste"] != report.dropped["drop"]
+    assert report.left_out["silence"] == report.left_out["waste"] != report.left_out["drop"]
 
 
 def test_a_blob_that_is_written_in_place_later_is_not_read_too_late():
@@ -275,8 +288,8 @@ def test_the_net_is_not_changed_and_the_report_goes_with_the_new_one():
     for name, blobs in params.items():
         for received, expected in zip(net.params[name], blobs, strict=True):
             np.testing.assert_array_equal(received, expected)
-    assert str(report) == "bn, scale into conv."
-    assert folded.report.folded == report.sentences()
+    assert report.notes == ("bn, scale into conv.",)
+    assert folded.report.folded == list(report.notes)
     assert net.report.folded == []
 
 

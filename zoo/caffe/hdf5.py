@@ -32,6 +32,7 @@ from zoo.errors import ParseError, WeightsError
 
 __all__ = [
     "created_hdf5",
+    "halved",
     "read_dataset",
     "read_hdf5_weights",
     "write_dataset",
@@ -71,6 +72,8 @@ def write_hdf5_weights(
     path: str | os.PathLike[str],
     net: NetParameter,
     weights: Mapping[str, Sequence[ArrayLike | None]],
+    *,
+    half: bool = False,
 ) -> None:
     """Write weights as Caffe's HDF5 snapshots have them.
 
@@ -80,10 +83,12 @@ def write_hdf5_weights(
     net : the definition in the current format; each of its layers gets a group.
     weights : layer name -> blobs in Caffe's shapes, any numeric type, stored as float32; None for
         a blob that another layer owns.
+    half : store float16, of half the size, which HDF5 turns into float32 when Caffe reads it.
 
     Raises
     ------
-    WeightsError : HDF5 cannot name a layer, two layers have one name, or a blob holds no numbers.
+    WeightsError : HDF5 cannot name a layer, two layers have one name, a blob holds no numbers, or
+        some too large for float16.
     UnavailableError : the disk or a permission is in the way.
     """
     names = [layer.name for layer in net.layer]
@@ -99,7 +104,27 @@ def write_hdf5_weights(
                         raise WeightsError(
                             f"layer {name!r}, blob {index}: {array.dtype} are no weights"
                         )
-                    write_dataset(group, str(index), array)
+                    if half:
+                        array = halved(array, f"layer {name!r}, blob {index}")
+                    write_dataset(group, str(index), array, half=half)
+
+
+def halved(array: NDArray[Any], what: str) -> NDArray[np.float16]:
+    """Numbers rounded to float16.
+
+    Raises
+    ------
+    WeightsError : a number is too large; `what` it belongs to is said.
+    """
+    with np.errstate(over="ignore"):
+        stored = array.astype("<f2")
+    lost = ~np.isfinite(stored) & np.isfinite(array)
+    if lost.any():
+        raise WeightsError(
+            f"{what}: {array[lost][0]:g} is beyond float16, whose largest number is 65504;"
+            " keep this net in float32. Sums of a BatchNorm go away with fold"
+        )
+    return stored
 
 
 def read_dataset(file: HDF5File, address: int) -> NDArray[np.float32]:
@@ -130,9 +155,10 @@ def created_hdf5(path: Path) -> Iterator[Any]:
         yield file
 
 
-def write_dataset(group: Any, name: str, array: NDArray[Any]) -> None:
-    """Numbers as a dataset of float32 in one piece."""
-    group.create_dataset(name, data=np.asarray(array, "<f4", order="C"), track_times=False)
+def write_dataset(group: Any, name: str, array: NDArray[Any], *, half: bool = False) -> None:
+    """Numbers as a dataset of float32 in one piece, or of float16."""
+    data = np.asarray(array, "<f2" if half else "<f4", order="C")
+    group.create_dataset(name, data=data, track_times=False)
 
 
 def _layer_blobs(file: HDF5File, name: str, address: int) -> Blobs:
