@@ -1,0 +1,80 @@
+"""What the commands that make pictures of a model have in common."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from zoo.cli.arguments import add_sources, positive_argument
+from zoo.cli.output import Output
+from zoo.cli.progress import transferring
+
+if TYPE_CHECKING:
+    from zoo.loaded import LoadedModel
+    from zoo.visual.place import Place
+
+__all__ = [
+    "add_class",
+    "add_running",
+    "class_facts",
+    "class_text",
+    "loaded",
+    "place_text",
+]
+
+
+def add_class(parser: argparse.ArgumentParser) -> None:
+    """`MODEL IMAGE` and `--class`."""
+    parser.add_argument("model", metavar="MODEL", help="a model, or its directory")
+    parser.add_argument("image", metavar="IMAGE", help="a picture")
+    parser.add_argument(
+        "--class",
+        dest="target",
+        metavar="N|NAME",
+        help="the class by number or label; by default the most probable one",
+    )
+
+
+def add_running(parser: argparse.ArgumentParser, *, batch: bool = False) -> None:
+    """`-o`, `--device`, `--source`, and `--batch` where many pictures go through."""
+    parser.add_argument("-o", "--output", required=True, metavar="PNG", help="the file to write")
+    if batch:
+        parser.add_argument(
+            "--batch",
+            type=positive_argument,
+            default=32,
+            metavar="N",
+            help="pictures at a time (default: 32); fewer need less memory",
+        )
+    parser.add_argument("--device", help="cpu or gpu:0; by default what TensorFlow chooses")
+    add_sources(parser)
+
+
+def loaded(args: argparse.Namespace, output: Output) -> LoadedModel:
+    """The model of a command line, once it is clear that the picture can be written."""
+    from zoo.api import load
+    from zoo.visual.picture_files import check_png
+
+    check_png(args.output)
+    with transferring(output) as progress:
+        model = load(args.model, args.source, progress=progress)
+    for note in model.notes:
+        output.note(note)
+    return model
+
+
+def class_facts(found: Any) -> dict[str, Any]:
+    """The class of a map for JSON."""
+    return {"class": found.index, "label": found.label, "probability": found.probability}
+
+
+def class_text(found: Any) -> str:
+    """The class of a map in a title."""
+    return f"{found.label or f'class {found.index}'} {found.probability:.2%}"
+
+
+def place_text(place: Place | None) -> str:
+    """Pixels as people write them."""
+    if place is None:
+        return "nowhere"
+    return f"{place.width}x{place.height} pixels from {place.left},{place.top}"
