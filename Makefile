@@ -9,7 +9,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 .PHONY: demo test test-all lint types wheel bench schema lock clean
 
 demo: $(READY)
-	@sh examples/demo.sh $(BIN)/zoo
+	@sh examples/demo.sh $(BIN)/zoo build/demo/five_to_nine
 
 test: $(READY)
 	$(BIN)/python -m pytest -q -n auto

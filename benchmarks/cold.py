@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.processes import paired_ratio, run_fresh
-from benchmarks.ways import WAYS
+from benchmarks.tables import table
+from benchmarks.ways import NAMES, WAYS
 
-__all__ = ["rows"]
+__all__ = ["rows", "section"]
 
 RUNS = 5
 
@@ -51,6 +52,22 @@ def rows(runs: int = RUNS) -> list[dict[str, Any]]:
         }
         for way, found in times.items()
     ]
+
+
+def section() -> str:
+    """The first prediction of a new process."""
+    lines = [
+        (
+            NAMES[row["way"]],
+            f"{row['median_ms']:.0f} ({row['min_ms']:.0f})",
+            f"{row['ratio']:.1f}",
+        )
+        for row in rows()
+    ]
+    return (
+        "## First prediction of a cold process\n\nSqueezeNet, from the start of the interpreter to"
+        " the output.\n\n" + table(("way", "ms", "zoo / this"), lines)
+    )
 
 
 if __name__ == "__main__":

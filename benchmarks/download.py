@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import Peer, paired_ratio
+from benchmarks.tables import against, table
 
-__all__ = ["rows"]
+__all__ = ["rows", "section"]
 
 MEBIBYTES = 512
 ROUNDS = 9
@@ -140,6 +141,29 @@ def nginx(here: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+def section() -> str:
+    """Downloads: a table a server."""
+    servers = {
+        "open": "nginx on this machine. Aim: at most 1.05 of curl's time, two hashes and all.",
+        "limited": f"The same, but {RATE} bytes a second for each connection.",
+    }
+    found = rows()
+    parts = [f"## Downloads\n\nA file of {MEBIBYTES} MiB."]
+    for server, what in servers.items():
+        lines = [
+            (
+                row["way"],
+                f"{row['median_s']:.2f} ({row['min_s']:.2f})",
+                f"{row['mib_per_s']:.0f}",
+                against(row["ratio"], 1.05 if (row["way"], server) == ("curl", "open") else None),
+            )
+            for row in found
+            if row["server"] == server
+        ]
+        parts.append(f"{what}\n\n" + table(("way", "s", "MiB/s", "zoo / this"), lines))
+    return "\n\n".join(parts)
 
 
 def with_zoo(url: str, folder: Path, digest: str) -> Path:

@@ -23,13 +23,18 @@ import numpy as np
 
 from benchmarks.networks import NETWORKS, network, write
 from benchmarks.processes import Peer, paired_ratio
-from benchmarks.ways import WAYS
+from benchmarks.tables import against, mark, table
+from benchmarks.ways import NAMES, WAYS
 
-__all__ = ["random_input", "rows"]
+__all__ = ["random_input", "rows", "section"]
 
 # batch: rounds, calls in a round
 BATCHES = {1: (10, 8), 32: (5, 1)}
 TOLERANCE = 1e-3
+# At most so many times the time of ONNX Runtime, by batch.
+ONNX_AIMS = {1: 1.5, 32: 1.15}
+# At batch 32 at least so many times as fast as OpenCV, and as the network that is not folded.
+OPENCV_AIM, FOLD_AIMS = 1.3, {"ResNet-50": 1.3}
 
 
 def random_input(batch: int, size: int) -> np.ndarray:
@@ -124,6 +129,46 @@ def _row(name: str, batch: int, peers: dict[str, Peer], folder: Path) -> dict[st
         "fold_gain": paired_ratio(plain, times["zoo"]) if plain else None,
         "difference": apart,
     }
+
+
+def section() -> str:
+    """The forward passes: a table of times, and one of ratios."""
+    times, ratios = [], []
+    for row in rows():
+        name, batch = row["network"], row["batch"]
+        times.append(
+            [name, str(batch)]
+            + [
+                f"{row['median_ms'][way]:.1f} ({row['min_ms'][way]:.1f})"
+                if way in row["median_ms"]
+                else ""
+                for way in NAMES
+            ]
+        )
+        gain = row["fold_gain"]
+        ratios.append(
+            [
+                name,
+                str(batch),
+                against(row["over_opencv"], 1 / OPENCV_AIM if batch == 32 else None),
+                against(row["ratios"]["zoo"], ONNX_AIMS[batch]),
+                against(row["ratios"]["zoo_onnx"], ONNX_AIMS[batch]),
+                "" if gain is None else f"{gain:.2f}" + mark(gain >= FOLD_AIMS.get(name, 0)),
+                f"{row['difference']:.0e}",
+            ]
+        )
+    header = ("network", "batch", "zoo / OpenCV", "zoo / ONNX Runtime")
+    header += ("engine / ONNX Runtime", "unfolded / zoo", "largest difference")
+    return (
+        "## Forward\n\n"
+        "Median time of a call in ms and, in brackets, the shortest.\n\n"
+        + table(("network", "batch", *NAMES.values()), times)
+        + "\n\nRatios of times. Aims: at batch 32 at most"
+        f" {1 / OPENCV_AIM:.2f} of OpenCV's time ({OPENCV_AIM} times as fast); at most"
+        f" {ONNX_AIMS[32]} of ONNX Runtime's at batch 32 and {ONNX_AIMS[1]} at batch 1, by"
+        ' TensorFlow or by `engine="onnxruntime"`; ResNet-50 folded'
+        f" {FOLD_AIMS['ResNet-50']} times as fast as unfolded.\n\n" + table(header, ratios)
+    )
 
 
 if __name__ == "__main__":

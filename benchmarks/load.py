@@ -21,9 +21,10 @@ from typing import Any
 from benchmarks.forward import random_input
 from benchmarks.networks import alexnet, network, write
 from benchmarks.processes import memory, paired_ratio, reset_peak_memory, run_fresh
-from benchmarks.ways import WAYS
+from benchmarks.tables import against, table
+from benchmarks.ways import NAMES, WAYS
 
-__all__ = ["rows"]
+__all__ = ["rows", "section"]
 
 RUNS = 5
 SMALL = 16
@@ -78,6 +79,32 @@ def rows(runs: int = RUNS) -> list[dict[str, Any]]:
         }
         for way, found in results.items()
     ]
+
+
+def section() -> str:
+    """File to ready model."""
+    found = rows()
+    aims = {"opencv": 2.0}
+    lines = []
+    for row in found:
+        peak = f"{row['peak_mib']:.0f}"
+        if row["way"] == "zoo":
+            peak += f" ({against(row['peak_mib'] / row['file_mib'], 2.2)} times the file)"
+        lines.append(
+            (
+                NAMES[row["way"]],
+                f"{row['ready_ms']:.0f} ({row['ready_min_ms']:.0f})",
+                against(row["ratio"], aims.get(row["way"])),
+                f"{row['first_ms']:.0f}",
+                peak,
+            )
+        )
+    header = ("way", "ready, ms", "zoo / this", "first output, ms", "peak memory, MiB")
+    return (
+        f"## From file to ready model\n\nAlexNet, a caffemodel of {found[0]['file_mib']:.0f} MiB."
+        " Aims: at most 2 times OpenCV's time, peak memory at most 2.2 times the file.\n\n"
+        + table(header, lines)
+    )
 
 
 if __name__ == "__main__":

@@ -106,6 +106,7 @@ def _info(args: argparse.Namespace) -> int:
             ("size", size_text(facts.bytes)),
             ("saved by sharing", size_text(facts.bytes_shared)),
             ("unfinished", f"{facts.partials}, {size_text(facts.partial_bytes)}"),
+            ("features", size_text(facts.feature_bytes)),
             ("gc would free", size_text(facts.waste_bytes)),
             ("free on the disk", size_text(facts.bytes_free)),
             ("writable", "yes" if facts.writable else "no"),

@@ -65,12 +65,16 @@ def run(args: argparse.Namespace) -> int:
         )
     if written.resumed:
         output.note(f"{written.resumed} rows were there from an earlier run.")
+    known = written.rows - written.resumed - written.computed
+    if known > 0:
+        output.note(f"{known} rows were known; {written.computed} went through the network.")
     if output.as_json:
         output.document(
             {
                 "file": written.path,
                 "rows": written.rows,
                 "resumed": written.resumed,
+                "computed": written.computed,
                 "blobs": written.shapes,
                 "failures": [{"row": row, "error": why} for row, why in written.failures],
             }

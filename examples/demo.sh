@@ -1,12 +1,14 @@
 #!/bin/sh
-# The main path on the model that ships with zoo: find it, fetch it, look inside, recognise digits.
+# The main path on the model that ships with zoo: find it, fetch it, look inside, recognise digits,
+# and tune it to other ones. What that makes is left in the folder that is named second.
 set -eu
 zoo=$1
+made=$2
 here=$(dirname "$0")
-out=$(mktemp -d)
-trap 'rm -rf "$out"' EXIT
+home=$(mktemp -d)
+trap 'rm -rf "$home"' EXIT
 # A cache of its own, so that the demo changes nothing of yours.
-export ZOO_HOME="$out/home"
+export ZOO_HOME="$home"
 
 say() { printf '\n$ zoo %s\n' "$*"; "$zoo" "$@"; }
 
@@ -16,5 +18,6 @@ say fetch lenet_digits
 say inspect lenet_digits
 say classify lenet_digits "$here/digits" --top 2
 
-printf '\n$ python examples/finetune_digits.py five_to_nine\n'
-"$(dirname "$zoo")/python" "$here/finetune_digits.py" "$out/five_to_nine"
+rm -rf "$made"
+printf '\n$ python examples/finetune_digits.py %s\n' "$made"
+"$(dirname "$zoo")/python" "$here/finetune_digits.py" "$made"

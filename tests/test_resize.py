@@ -85,6 +85,24 @@ def test_opencv_resizes_to_the_same_bytes():
         )
 
 
+def test_a_window_is_that_part_of_the_whole():
+    generator = np.random.default_rng(1)
+    for _ in range(100):
+        old_height, old_width, height, width = map(int, generator.integers(1, 200, 4))
+        image = generator.integers(0, 256, (old_height, old_width, 3), dtype=np.uint8)
+        top, left = int(generator.integers(height)), int(generator.integers(width))
+        rows = int(generator.integers(1, height - top + 1))
+        columns = int(generator.integers(1, width - left + 1))
+        np.testing.assert_array_equal(
+            resize_bilinear(image, (height, width), (top, left, rows, columns)),
+            resize_bilinear(image, (height, width))[top : top + rows, left : left + columns],
+        )
+
+
+def test_a_window_of_a_picture_of_the_right_size_is_cut_out(colours):
+    np.testing.assert_array_equal(resize_bilinear(colours, (5, 7), (1, 2, 3, 4)), colours[1:4, 2:6])
+
+
 @pytest.mark.parametrize("old", [(533, 400, 3), (37, 1200)])
 @pytest.mark.parametrize("new", [(256, 256), (700, 513), (3, 2000)])
 def test_large_pictures_are_resized_as_opencv_does(old, new):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import UsageError
 from zoo.input_spec import InputSpec
-from zoo.resize import Bytes, resize_bilinear
+from zoo.resize import Bytes, Window, resize_bilinear
 
 __all__ = ["Augment"]
 
@@ -67,8 +67,9 @@ class Augment:
         uint8 array of the spec's size, with the channels of `pixels`.
         """
         factor = rng.uniform(*self.scale) if self.scale[0] < self.scale[1] else self.scale[0]
-        warped = resize_bilinear(pixels, _target(spec, factor))
-        cut = _window(warped, spec.size, rng if self.crop else None)
+        target = _target(spec, factor)
+        window = _window(target, spec.size, rng if self.crop else None)
+        cut = resize_bilinear(pixels, target, window)
         if self.mirror and rng.integers(2):
             cut = cut[:, ::-1]
         return _recoloured(cut, self.colour, rng) if self.colour else cut
@@ -82,13 +83,15 @@ def _target(spec: InputSpec, factor: float) -> tuple[int, int]:
     )
 
 
-def _window(pixels: Bytes, size: tuple[int, int], rng: np.random.Generator | None) -> Bytes:
-    room = (pixels.shape[0] - size[0], pixels.shape[1] - size[1])
+def _window(
+    whole: tuple[int, int], size: tuple[int, int], rng: np.random.Generator | None
+) -> Window:
+    room = (whole[0] - size[0], whole[1] - size[1])
     if rng is None:
         top, left = room[0] // 2, room[1] // 2
     else:
         top, left = int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))
-    return pixels[top : top + size[0], left : left + size[1]]
+    return (top, left, *size)
 
 
 def _recoloured(pixels: Bytes, most: float, rng: np.random.Generator) -> Bytes:

@@ -192,7 +192,7 @@ class Dataset:
         seed: int = 0,
         epoch: int = 0,
     ) -> Pipeline:
-        """Batches for a Keras model, decoded and prepared in parallel through tf.data.
+        """Batches for a Keras model, decoded and prepared in parallel; as a tf.data.Dataset too.
 
         Parameters
         ----------

@@ -40,11 +40,20 @@ _ROWS = 256
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: rows in all, those that an earlier run had left, those not readable."""
+    """What was written.
+
+    Attributes
+    ----------
+    rows : in all.
+    resumed : rows that a killed run of the same file had left.
+    computed : rows that went through the network now; the others were known from the cache.
+    failures : rows that cannot be read.
+    """
 
     path: Path
     rows: int
     resumed: int
+    computed: int
     shapes: dict[str, tuple[int, ...]]
     failures: list[tuple[str, str]]
 
@@ -84,7 +93,7 @@ def write_features(
     about = _about(model, blobs, pool)
     state = about | {"engine": engine, "data": _identity(data)}
     with FeatureRows(path.with_name(f".{path.name}.partial"), state) as rows:
-        resumed = rows.done
+        resumed, computed = rows.done, 0
         for batch in feature_batches(
             model,
             data,
@@ -96,6 +105,7 @@ def write_features(
             device=device,
         ):
             rows.append(batch)
+            computed += batch.computed
             progress(rows.done, len(data))
         failures = [(data.keys[index], reason) for index, reason in rows.failures]
         if not rows.indices:
@@ -111,7 +121,7 @@ def write_features(
         _replace(path, lambda temporary: writer(temporary, features, about))
         shapes = {blob: array.shape for blob, array in features.arrays.items()}
         rows.remove()
-    return Written(path, len(features), resumed, shapes, failures)
+    return Written(path, len(features), resumed, computed, shapes, failures)
 
 
 def read_features(path: str | Path) -> Features:

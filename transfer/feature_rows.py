@@ -21,7 +21,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from zoo.errors import UnavailableError
-from zoo.transfer.features import FeatureBatch, Floats
+from zoo.transfer.feature_cache import Floats
+from zoo.transfer.features import FeatureBatch
 
 __all__ = ["FeatureRows"]
 

@@ -7,11 +7,10 @@ data. A blob of pictures (N, C, H, W) is pooled over its plane unless that is no
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,11 +19,14 @@ from numpy.typing import NDArray
 
 from zoo.api import load
 from zoo.build.model import needed_layers
-from zoo.errors import ImageError, NetError, UsageError
+from zoo.errors import NetError, UsageError
 from zoo.exports.engine import AnyPredictor, predictor_by
 from zoo.loaded import LoadedModel
 from zoo.transfer.data import Dataset, open_data
 from zoo.transfer.data_rows import nothing
+from zoo.transfer.databases.ahead import ahead
+from zoo.transfer.feature_cache import Floats, feature_cache
+from zoo.transfer.feature_inputs import input_batches
 
 __all__ = [
     "POOLS",
@@ -39,7 +41,6 @@ __all__ = [
 ]
 
 POOLS = ("avg", "max", "none")
-Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
 
@@ -68,11 +69,15 @@ class Features:
 
 
 class FeatureBatch(NamedTuple):
-    """Rows that went through together, by their indices in the data, and those that could not."""
+    """Rows that went through together, by their indices in the data, and those that could not.
+
+    `computed` of them went through the network; the others were known from the cache.
+    """
 
     indices: list[int]
     arrays: dict[str, Floats]
     failures: list[tuple[int, str]]
+    computed: int
 
 
 def extract_features(
@@ -87,6 +92,9 @@ def extract_features(
     progress: Progress = nothing,
 ) -> Features:
     """The values of blobs for all rows of some data; the network runs once for all blobs.
+
+    Pooled rows are kept in the cache, see `zoo.transfer.feature_cache`: the network runs for new
+    and for changed pictures only.
 
     Parameters
     ----------
@@ -148,26 +156,26 @@ def feature_batches(
     engine: str = "tensorflow",
     device: str | None = None,
 ) -> Iterator[FeatureBatch]:
-    """The same a batch at a time, from row `start` on; nothing beyond two batches is in memory."""
+    """The same a batch at a time, from row `start` on.
+
+    Pictures are decoded in threads while the network computes, up to three batches in advance.
+    """
     check_blobs(model, blobs, pool)
     if batch_size < 1:
         raise UsageError(f"batch_size: expected 1 or more, received {batch_size}.")
-    run = predictor_by(engine, model.net, list(dict.fromkeys(blobs)), device)
-    source = next(iter(model.net.inputs))
-    waiting = list[tuple[int, Floats]]()
-    failures: list[tuple[int, str]] = []
-    for index, row in _rows(model, data, range(start, len(data)), 2 * batch_size):
-        if isinstance(row, ImageError):
-            failures.append((index, str(row)))
-        else:
-            waiting.append((index, row))
-        if len(waiting) == batch_size:
-            yield _forward(run, source, waiting, failures, pool)
-            waiting, failures = [], []
-    if waiting:
-        yield _forward(run, source, waiting, failures, pool)
-    elif failures:
-        yield FeatureBatch([], {}, failures)
+    names, source = list(dict.fromkeys(blobs)), next(iter(model.net.inputs))
+    # Not before the first row that is not known: importing TensorFlow takes seconds.
+    run = cache(lambda: predictor_by(engine, model.net, names, device))
+    with (
+        feature_cache(model, names, pool, f"{engine} {device or ''}") as known,
+        closing(ahead(input_batches(model, data, batch_size, start, known))) as batches,
+    ):
+        for batch in batches:
+            computed = _forward(run(), source, batch.inputs, pool) if batch.digests else {}
+            if known is not None and computed:
+                known.add(batch.digests, computed)
+            arrays = _merged(batch.known, computed) if batch.indices else {}
+            yield FeatureBatch(batch.indices, arrays, batch.failures, len(batch.digests))
 
 
 def check_blobs(model: LoadedModel, blobs: Sequence[str], pool: str) -> None:
@@ -196,53 +204,31 @@ def opened(data: Dataset | str | Path, classes: Sequence[str] | None = None) -> 
     return data if isinstance(data, Dataset) else open_data(data, classes=classes)
 
 
-def _rows(
-    model: LoadedModel, data: Dataset, indices: range, ahead: int
-) -> Iterator[tuple[int, Floats | ImageError]]:
-    """Rows as the network takes them, prepared in threads, in order; an error in a row's place."""
-    prepare = model.preprocess if data.is_pictures else None
-
-    def read(index: int) -> Floats | ImageError:
-        try:
-            if prepare is None:
-                return np.asarray(data.read(index), np.float32)
-            picture = data.picture(index, gray=prepare.spec.channels == "GRAY")
-            row: Floats = prepare(picture)[0]
-            return row
-        except ImageError as error:
-            return error
-
-    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1), thread_name_prefix="zoo-features")
-    waiting: deque[tuple[int, Future[Floats | ImageError]]] = deque()
-    try:
-        for index in indices:
-            waiting.append((index, pool.submit(read, index)))
-            if len(waiting) > ahead:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
-    finally:  # also when the caller stops early
-        pool.shutdown(cancel_futures=True)
+def _merged(
+    known: Sequence[dict[str, Floats] | None], computed: dict[str, Floats]
+) -> dict[str, Floats]:
+    """Rows of the cache and of the network, in the order of the data."""
+    if all(row is None for row in known):
+        return computed
+    places = iter(range(len(known)))
+    rows: list[dict[str, Floats]] = []
+    for row in known:
+        if row is None:
+            place = next(places)
+            row = {blob: array[place] for blob, array in computed.items()}
+        rows.append(row)
+    return {blob: np.stack([row[blob] for row in rows]) for blob in rows[0]}
 
 
-def _forward(
-    run: AnyPredictor,
-    source: str,
-    rows: Sequence[tuple[int, Floats]],
-    failures: list[tuple[int, str]],
-    pool: str,
-) -> FeatureBatch:
-    outputs = run.predict({source: np.stack([row for _, row in rows])})
+def _forward(run: AnyPredictor, source: str, inputs: Floats, pool: str) -> dict[str, Floats]:
+    outputs = run.predict({source: inputs})
     for name, value in outputs.items():
-        if value.ndim < 2 or len(value) != len(rows):
+        if value.ndim < 2 or len(value) != len(inputs):
             raise NetError(
-                f"blob {name!r} has the shape {value.shape} for {len(rows)} pictures; features need"
-                " a row for each. Take another blob; `zoo inspect` shows the shapes."
+                f"blob {name!r} has the shape {value.shape} for {len(inputs)} pictures; features"
+                " need a row for each. Take another blob; `zoo inspect` shows the shapes."
             )
-    arrays = {name: pooled(value, pool) for name, value in outputs.items()}
-    return FeatureBatch([index for index, _ in rows], arrays, failures)
+    return {name: pooled(value, pool) for name, value in outputs.items()}
 
 
 def pooled(value: NDArray[Any], pool: str) -> Floats:

@@ -1,15 +1,18 @@
-"""Batches of training data through tf.data: decoded, warped, cropped, augmented in parallel.
+"""Batches of training data: decoded, warped, cropped, augmented in parallel, ahead of their use.
 
 The work is done by the same functions that prepare a picture for `zoo classify`, bit for bit as
-OpenCV and Caffe, in TensorFlow's threads. What is drawn at random for a row follows from the seed,
-the number of the pass and the row, so that neither threads nor a resumed run change it.
+OpenCV and Caffe, in threads: Pillow and numpy let others run while they compute. TensorFlow's own
+operations would be slower at this arithmetic. What is drawn at random for a row follows from the
+seed, the number of the pass and the row, so that neither threads nor a resumed run change it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import cached_property
+from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +22,10 @@ from numpy.typing import NDArray
 from zoo.errors import UsageError, ZooError
 from zoo.input_spec import InputSpec
 from zoo.preprocess import Preprocessor
+from zoo.resize import Bytes
 from zoo.transfer.augment import Augment
+from zoo.transfer.databases.ahead import ahead
+from zoo.transfer.databases.parallel import in_order
 
 if TYPE_CHECKING:
     from zoo.transfer.data import Dataset
@@ -35,8 +41,7 @@ class Pipeline:
     Iterating gives (inputs, labels), numpy arrays of shape (n, height, width, channels) and (n,) or
     (n, k), and raises what is wrong with a row as it is. Keras takes `tf_data`, inside `telling`.
     Each iteration of either is the next pass, beginning with number `epoch`. Without labels there
-    are only inputs. `waited` is how many seconds of the last pass over this object its reader had
-    to wait for data.
+    are only inputs. `waited` is how many seconds of the last pass its reader had to wait for data.
     """
 
     def __init__(
@@ -56,19 +61,17 @@ class Pipeline:
         self._batch_size, self._shuffle, self._seed = batch_size, shuffle, seed
         self._augment = augment
         self._prepare = Preprocessor(spec)
-        self._finish = Preprocessor(replace(spec, resize=None))
+        self._straight = Preprocessor(replace(spec, resize=None))
         self._failure: ZooError | None = None
-        self.waited = 0.0
         self._shape = data.rows.shape or (*spec.size, len(spec.mean))
-        self.tf_data = self._build()
+        self.waited = 0.0
 
     def __len__(self) -> int:
         return -(-len(self.data) // self._batch_size)
 
     def __iter__(self) -> Iterator[Any]:
         self.waited = 0.0
-        with self.telling():
-            batches = self.tf_data.as_numpy_iterator()
+        with closing(ahead(self._batches(self._order()))) as batches:
             while True:
                 asked = perf_counter()
                 batch = next(batches, None)
@@ -76,6 +79,18 @@ class Pipeline:
                 if batch is None:
                     return
                 yield batch
+
+    @cached_property
+    def tf_data(self) -> Any:
+        """The same as a `tf.data.Dataset`."""
+        import tensorflow as tf
+
+        signature: Any = tf.TensorSpec((None, *self._shape), tf.float32)
+        if self.data.labels is not None:
+            labels = self.data.labels
+            signature = (signature, tf.TensorSpec((None, *labels.shape[1:]), labels.dtype))
+        batches = tf.data.Dataset.from_generator(self._noting, output_signature=signature)
+        return batches.apply(tf.data.experimental.assert_cardinality(len(self)))
 
     @contextmanager
     def telling(self) -> Iterator[None]:
@@ -101,14 +116,20 @@ class Pipeline:
             When it cannot be decoded; names the row.
         """
         if not self.data.is_pictures:
-            return np.asarray(self.data.read(index), np.float32)
+            return self._values(index)
+        finished: Floats = self._prepare.finished([self._cut(index, epoch)])[0]
+        return finished
+
+    def _values(self, index: int) -> Floats:
+        return np.asarray(self.data.read(index), np.float32)
+
+    def _cut(self, index: int, epoch: int) -> Bytes:
+        """A picture of the input's size, before mean and scale."""
         pixels = self.data.picture(index, gray=self.spec.channels == "GRAY")
         if self._augment is None:
-            prepared: Floats = self._prepare(pixels)[0]
-            return prepared
+            return self._prepare.central(pixels)
         rng = np.random.default_rng([self._seed, epoch, int(self.data.indices[index])])
-        finished: Floats = self._finish(self._augment(pixels, self.spec, rng))[0]
-        return finished
+        return self._straight.central(self._augment(pixels, self.spec, rng))
 
     def _order(self) -> NDArray[np.int64]:
         """Pairs of pass and row of the pass that begins."""
@@ -118,30 +139,22 @@ class Pipeline:
             order = np.random.default_rng([self._seed, epoch]).permutation(order)
         return np.stack([np.full_like(order, epoch), order], axis=1)
 
-    def _row(self, place: NDArray[np.int64]) -> Floats:
+    def _batches(self, order: NDArray[np.int64]) -> Iterator[Any]:
+        """The batches of a pass."""
+        rows: Iterator[Any] = in_order(self._row, order, 2 * self._batch_size)
+        for start in range(0, len(order), self._batch_size):
+            places = order[start : start + self._batch_size, 1]
+            some = list(islice(rows, len(places)))
+            inputs = self._prepare.finished(some) if self.data.is_pictures else np.stack(some)
+            yield inputs if self.data.labels is None else (inputs, self.data.labels[places])
+
+    def _row(self, place: NDArray[np.int64]) -> Floats | Bytes:
+        epoch, index = map(int, place)
+        return self._cut(index, epoch) if self.data.is_pictures else self._values(index)
+
+    def _noting(self) -> Iterator[Any]:
         try:
-            return self.row(int(place[1]), int(place[0]))
+            yield from self
         except ZooError as error:
-            self._failure = self._failure or error
+            self._failure = error
             raise
-
-    def _build(self) -> Any:
-        import tensorflow as tf
-
-        labels = self.data.labels
-
-        def load(place: Any) -> Any:
-            inputs = tf.numpy_function(self._row, [place], tf.float32)
-            inputs.set_shape(self._shape)
-            return (inputs, tf.gather(known, place[1])) if known is not None else inputs
-
-        def begin(_: Any) -> Any:
-            order = tf.numpy_function(self._order, [], tf.int64)
-            order.set_shape((None, 2))
-            return tf.data.Dataset.from_tensor_slices(order)
-
-        known = None if labels is None else tf.constant(labels)
-        places = tf.data.Dataset.from_tensors(0).flat_map(begin)
-        rows = places.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        batches = rows.batch(self._batch_size).prefetch(tf.data.AUTOTUNE)
-        return batches.apply(tf.data.experimental.assert_cardinality(len(self)))

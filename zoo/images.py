@@ -209,9 +209,7 @@ def _convert(image: Image.Image, gray: bool) -> Bytes:
     pixels = _turned(pixels, _orientation(image.info.get("exif", b"")))
     if pixels.ndim == 2:
         return np.array(pixels, order="C") if gray else np.repeat(pixels[:, :, None], 3, axis=2)
-    bgr = np.empty_like(pixels, order="C")
-    for channel in range(3):  # three strided copies are four times as fast as [..., ::-1]
-        bgr[..., channel] = pixels[..., 2 - channel]
+    bgr = np.array(pixels, order="C")  # one's own: what Pillow gives cannot be written to
     if not gray:
         return bgr
     return _png_gray(bgr) if image.format == "PNG" else gray_from_bgr(bgr)
@@ -224,7 +222,7 @@ def _png_gray(bgr: Bytes) -> Bytes:
 
 
 def _pixels(image: Image.Image) -> Bytes:
-    """(height, width) of a grey image, otherwise (height, width, 3) in RGB, not turned yet."""
+    """(height, width) of a grey image, otherwise (height, width, 3) in BGR, not turned yet."""
     image.load()
     mode = image.mode
     if mode.startswith("I;16") or (mode == "I" and image.format == "PPM"):
@@ -235,7 +233,7 @@ def _pixels(image: Image.Image) -> Bytes:
             " without a stated range. Save it with 8 or 16 bits for each channel."
         )
     if mode == "CMYK" and image.format in ("JPEG", "MPO"):
-        return _rgb_from_cmyk(np.asarray(image))
+        return _bgr_from_cmyk(np.asarray(image))
     if mode in ("L", "LA", "La"):
         return np.asarray(image.getchannel("L"))
     if mode == "1":
@@ -243,14 +241,17 @@ def _pixels(image: Image.Image) -> Bytes:
     if mode == "P" and "transparency" in image.info:
         image = image.copy()
         del image.info["transparency"]  # Pillow would warn that alpha is lost; it is meant to be
-    return np.asarray(image.convert("RGB"))
+    if mode != "RGB":
+        image = image.convert("RGB")
+    packed = np.frombuffer(image.tobytes("raw", "BGR"), np.uint8)
+    return packed.reshape(image.height, image.width, 3)
 
 
-def _rgb_from_cmyk(inverted: Bytes) -> Bytes:
+def _bgr_from_cmyk(inverted: Bytes) -> Bytes:
     """Colours of a CMYK JPEG; Pillow inverts what the file holds, OpenCV's rule does not."""
     cmyk = 255 - inverted.astype(np.int32)
     black = cmyk[..., 3:]
-    return (black - ((255 - cmyk[..., :3]) * black >> 8)).astype(np.uint8)
+    return (black - ((255 - cmyk[..., 2::-1]) * black >> 8)).astype(np.uint8)
 
 
 def _orientation(exif: object) -> int:

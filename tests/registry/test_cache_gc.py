@@ -218,7 +218,10 @@ def test_the_facts_of_a_cache(cache):
            for folder in ("models", "blobs") for path in (cache.home / folder).rglob("*")
            if path.is_file()}  # fmt: skip
     assert facts.bytes == sum(own.values())
-    assert facts.waste_bytes == 0
+    assert (facts.waste_bytes, facts.feature_bytes) == (0, 0)
+    (cache.home / "features/key").mkdir(parents=True)
+    (cache.home / "features/key/rows.f32").write_bytes(bytes(12))
+    assert cache_facts(cache).feature_bytes == 12
 
 
 def test_the_facts_of_no_cache_create_nothing(tmp_path):

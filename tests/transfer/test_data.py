@@ -14,7 +14,7 @@ from zoo.errors import ImageError, UsageError
 from zoo.input_spec import InputSpec
 from zoo.preprocess import Preprocessor
 from zoo.transfer.augment import Augment
-from zoo.transfer.data import open_data
+from zoo.transfer.data import Dataset, open_data
 
 SPEC = InputSpec((8, 6), "BGR", mean=(1, 2, 3), resize=(10, 9), scale=0.5)
 
@@ -281,6 +281,48 @@ def test_the_pipeline_gives_what_the_preprocessor_gives(photos):
     assert np.concatenate([labels for _, labels in batches]).tolist() == data.labels.tolist()
 
 
+ODD = {
+    "baseline.jpg": {"quality": 90},
+    "progressive.jpg": {"progressive": True},
+    "subsampled.jpg": {"subsampling": 2, "quality": 40},
+    "grey.jpg": {"mode": "L"},
+    "cmyk.jpg": {"mode": "CMYK"},
+    "turned.jpg": {"orientation": 6},
+    "mirrored.jpg": {"orientation": 5},
+    "palette.png": {"mode": "P"},
+    "alpha.png": {"mode": "RGBA"},
+}
+
+
+@pytest.fixture
+def odd_pictures(tmp_path):
+    generator = np.random.default_rng(0)
+    coarse = Image.fromarray(generator.integers(0, 256, (9, 7, 3), dtype=np.uint8))
+    for name, options in ODD.items():
+        picture = coarse.resize((71, 90)).convert(options.get("mode", "RGB"))
+        exif = Image.Exif()
+        exif[0x0112] = options.get("orientation", 1)
+        saved = {key: value for key, value in options.items() if key not in ("mode", "orientation")}
+        picture.save(tmp_path / name, exif=exif, **saved)
+    return tmp_path
+
+
+@pytest.mark.parametrize("resize", [None, (40, 50)])
+def test_odd_pictures_come_as_opencv_and_caffe_see_them(odd_pictures, resize):
+    import cv2
+
+    spec = InputSpec((30, 35), mean=(104, 117, 123), scale=0.017, resize=resize)
+    data = open_data(odd_pictures)
+    (inputs,) = data.pipeline(spec)
+    for key, row in zip(data.keys, inputs, strict=True):
+        height, width = resize or spec.size
+        warped = cv2.resize(cv2.imread(str(odd_pictures / key)), (width, height))
+        top, left = (height - 30) // 2, (width - 35) // 2
+        cut = warped[top : top + 30, left : left + 35].astype(np.float32)
+        expected = (cut - np.float32(spec.mean)) * np.float32(0.017)
+        np.testing.assert_array_equal(row, expected, err_msg=key)
+
+
 @pytest.mark.parametrize("channels", ["RGB", "GRAY"])
 def test_the_pipeline_keeps_to_the_order_of_channels(photos, channels):
     spec = InputSpec((8, 6), channels)
@@ -320,9 +362,10 @@ def test_a_picture_that_cannot_be_read_is_named(photos):
 
 
 def test_it_is_known_how_long_a_pass_waited_for_data(photos, monkeypatch):
-    pipeline = open_data(photos).pipeline(SPEC, batch_size=5)
-    prepared = pipeline.row(0)
-    monkeypatch.setattr(pipeline, "row", lambda *_: (time.sleep(0.1), prepared)[1])
+    data = open_data(photos)
+    picture = data.picture(0)
+    monkeypatch.setattr(Dataset, "picture", lambda *_, gray: (time.sleep(0.1), picture)[1])
+    pipeline = data.pipeline(SPEC, batch_size=5)
     began = time.perf_counter()
     for _ in pipeline:
         time.sleep(0.2)
@@ -407,3 +450,9 @@ def test_clothes_come_through_the_pipeline(shared):
     assert inputs.shape == (10, 227, 227, 3)
     assert labels.tolist() == list(range(10))
     np.testing.assert_array_equal(inputs, Preprocessor(spec)(data.files[::50]))
+    import cv2
+
+    mean = np.float32(spec.mean)
+    for file, row in zip(data.files[::50], inputs, strict=True):
+        warped = cv2.resize(cv2.imread(str(file)), (256, 256))[14:241, 14:241]
+        np.testing.assert_array_equal(row, warped.astype(np.float32) - mean)
