@@ -18,6 +18,7 @@ __all__ = [
     "Parser",
     "add_command",
     "add_engine",
+    "add_plan",
     "add_shared",
     "add_sources",
     "positive_argument",
@@ -141,6 +142,18 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
         metavar="PLACE",
         help="where to look for models: a folder of model directories or the http(s) address of"
         " one; several are searched in order, the models that come with zoo last",
+    )
+
+
+def add_plan(parser: argparse.ArgumentParser) -> None:
+    """`--stages` and `--plan`, for commands that train in stages."""
+    plan = parser.add_mutually_exclusive_group()
+    plan.add_argument("--stages", metavar="YAML", help="a file with the stages; docs/finetune.md")
+    plan.add_argument(
+        "--plan",
+        default="two-stage",
+        metavar="NAME",
+        help="two-stage (default), head, all, scratch, last:K, first:K or gradual",
     )
 
 

@@ -6,12 +6,13 @@ import argparse
 import math
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli.arguments import add_command, add_sources, positive_argument
+from zoo.cli.arguments import add_command, add_plan, add_sources, positive_argument
 from zoo.cli.output import Column, Output, count_text
 from zoo.cli.progress import transferring
 
 if TYPE_CHECKING:
     from zoo.transfer.finetune import Run
+    from zoo.transfer.rates import RateRow
 
 __all__ = ["NAME", "add", "run"]
 
@@ -50,14 +51,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "-o", "--output", required=True, metavar="DIR", help="the model directory to make"
     )
-    plan = parser.add_mutually_exclusive_group()
-    plan.add_argument("--stages", metavar="YAML", help="a file with the stages; docs/finetune.md")
-    plan.add_argument(
-        "--plan",
-        default="two-stage",
-        metavar="NAME",
-        help="two-stage (default), head, all, scratch, last:K, first:K or gradual",
-    )
+    add_plan(parser)
     parser.add_argument(
         "--original-rate",
         type=float,
@@ -67,6 +61,11 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("--epochs", type=positive_argument, metavar="N", help="passes of a stage")
     parser.add_argument("--batch", type=positive_argument, metavar="N", help="pictures at a time")
+    parser.add_argument(
+        "--precision",
+        choices=("full", "mixed"),
+        help="mixed computes in bfloat16, faster on a recent GPU (full)",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all chance (0)")
     parser.add_argument("--resume", action="store_true", help="go on with an unfinished run")
     parser.add_argument("--dry-run", action="store_true", help="only show the plan")
@@ -81,21 +80,27 @@ def run(args: argparse.Namespace) -> int:
     output = Output.of(args)
     with transferring(output) as progress:
         model = load(args.name, args.source, progress=progress)
-    done = fine_tune(
-        model,
-        args.data,
-        args.val,
-        output=args.output,
-        stages=args.stages or args.plan,
-        seed=args.seed,
-        original_rate=args.original_rate,
-        epochs=args.epochs,
-        batch_size=args.batch,
-        resume=args.resume,
-        dry_run=args.dry_run,
-        planned=lambda planned: _show_plan(planned, output),
-        told=lambda record: output.note(_epoch_text(record)),
-    )
+    try:
+        done = fine_tune(
+            model,
+            args.data,
+            args.val,
+            output=args.output,
+            stages=args.stages or args.plan,
+            seed=args.seed,
+            original_rate=args.original_rate,
+            epochs=args.epochs,
+            batch_size=args.batch,
+            precision=args.precision,
+            resume=args.resume,
+            dry_run=args.dry_run,
+            planned=lambda planned: _show_plan(planned, output),
+            told=lambda record: output.note(_epoch_text(record)),
+            found=lambda finding: output.warning(str(finding)),
+        )
+    except KeyboardInterrupt:
+        output.note("the last finished epoch is kept; the same command with --resume goes on")
+        raise
     if args.json:
         output.document(_facts(done))
     elif not args.dry_run:
@@ -118,7 +123,7 @@ def _show_plan(run: Run, output: Output) -> None:
                 row.group,
                 str(len(row.layers)),
                 count_text(row.parameters),
-                _rate_text(row.rate),
+                _rate_text(row),
                 "yes" if row.frozen else "",
             )
             for stage, table in run.tables.items()
@@ -127,8 +132,10 @@ def _show_plan(run: Run, output: Output) -> None:
         output.table(_PLAN, rows)
 
 
-def _rate_text(rate: float) -> str:
-    return "solved" if math.isnan(rate) else f"{rate:g}"
+def _rate_text(row: RateRow) -> str:
+    if math.isnan(row.rate):
+        return "measured" if row.group == "statistics" else "solved"
+    return f"{row.rate:g}"
 
 
 def _epoch_text(record: dict[str, Any]) -> str:
@@ -138,6 +145,7 @@ def _epoch_text(record: dict[str, Any]) -> str:
     return text + (
         f"validation {record['val_accuracy']:.1%} (loss {record['val_loss']:.3f}),"
         f" {record['seconds']:.1f} s"
+        + (f", waited {100 * record['waited']:.0f} % for data" if "waited" in record else "")
     )
 
 
@@ -161,5 +169,6 @@ def _facts(run: Run) -> dict[str, Any]:
         "results": run.results,
         "best": run.best or None,
         "log": run.log,
+        "findings": [finding.to_record() for finding in run.findings],
         "notes": run.notes,
     }

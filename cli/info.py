@@ -8,6 +8,7 @@ from typing import Any
 
 from zoo.cli.arguments import add_command, add_sources
 from zoo.cli.output import Output, size_text
+from zoo.registry.card_facts import is_measured
 
 __all__ = ["NAME", "add", "run"]
 
@@ -119,7 +120,8 @@ def _output_lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "outputs", ": ".join(filter(None, (str(count or ""), labels)))
     yield "labels url", classes.get("labels_url") or ""
     for measure, value in (facts["accuracy"] or {}).items():
-        yield f"accuracy {measure}", _value(value)
+        kind = "measured" if is_measured(facts, measure) else "claimed"
+        yield f"accuracy {measure}", f"{_value(value)} ({kind})"
 
 
 def _cost_lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

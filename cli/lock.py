@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from zoo.cli.arguments import add_command
+from zoo.cli.arguments import add_command, add_sources
+from zoo.cli.existing import existing_model
 from zoo.cli.output import Output
 from zoo.errors import UsageError
 
@@ -29,12 +30,13 @@ def add(subparsers: Any) -> None:
         example="zoo lock bvlc_googlenet squeezenet_v1.0\nzoo fetch --locked",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="models in the cache")
+    add_sources(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from zoo.registry.cache import Cache
-    from zoo.registry.lock_file import LOCK_FILE, lock_models, names_to_lock, read_lock, write_lock
+    from zoo.registry.lock_file import LOCK_FILE, LockedModel, names_to_lock, read_lock, write_lock
 
     output, cache, folder = Output.of(args), Cache(), Path.cwd()
     names = args.names or names_to_lock(folder, cache.home)
@@ -42,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             "no script in this folder has used a model yet: expected names, `zoo lock NAME...`"
         )
-    models = {model.name: model for model in lock_models(names, cache)}
+    here = [existing_model(name, args.source, cache) for name in names]
+    models = {model.name: LockedModel.of(model) for model in here}
     before = read_lock(folder) if (folder / LOCK_FILE).exists() else {}
     path = write_lock(folder, {**before, **models}.values())
     for name, model in models.items():

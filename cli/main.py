@@ -13,7 +13,9 @@ from collections.abc import Sequence
 
 import zoo
 from zoo.cli import (
+    activations,
     advise,
+    ascent,
     cache,
     check_gradient,
     cite,
@@ -21,11 +23,17 @@ from zoo.cli import (
     compare,
     convert,
     data,
+    diff,
     doctor,
+    draw,
     evaluate,
     features,
     fetch,
+    filters,
+    find_rate,
     finetune,
+    gradcam,
+    heatmap,
     identify,
     index,
     info,
@@ -33,20 +41,26 @@ from zoo.cli import (
     lint,
     list_models,
     lock,
+    log,
     new,
+    occlusion,
     probe,
     publish,
     rank,
     remove,
+    report,
     run,
     search,
     source,
+    surgery,
+    top_images,
     train,
     verify,
     where,
 )
 from zoo.cli.arguments import Parser, add_shared
-from zoo.cli.failure import exit_code, report
+from zoo.cli.failure import exit_code
+from zoo.cli.failure import report as report_failure
 from zoo.cli.output import Output
 from zoo.errors import UsageError, did_you_mean
 
@@ -65,11 +79,22 @@ COMMANDS = (
     lock,
     identify,
     inspect_net,
+    draw,
     run,
     compare,
+    diff,
     classify,
+    filters,
+    activations,
+    occlusion,
+    gradcam,
+    heatmap,
+    top_images,
+    ascent,
+    find_rate,
     finetune,
     evaluate,
+    surgery,
     convert,
     check_gradient,
     data,
@@ -78,6 +103,8 @@ COMMANDS = (
     advise,
     rank,
     train,
+    log,
+    report,
     new,
     lint,
     publish,
@@ -165,7 +192,7 @@ def _parser() -> Parser:
 
 def _report(error: BaseException, output: Output, debug: bool) -> int:
     try:
-        return report(error, output, debug=debug)
+        return report_failure(error, output, debug=debug)
     except OSError:  # stdout is what failed, so that it cannot be told there
         _forget_stdout()
         return exit_code(error)

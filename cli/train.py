@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import add_command
@@ -14,6 +15,7 @@ from zoo.errors import UsageError
 
 if TYPE_CHECKING:
     from zoo.transfer.caffe_training import CaffeSolver, Trained
+    from zoo.transfer.run_report.training_record import TrainingRecord
     from zoo.transfer.solver.events import Event
 
 __all__ = ["NAME", "add", "run"]
@@ -63,6 +65,11 @@ def add(subparsers: Any) -> None:
         "--caffe-log", action="store_true", help="tell everything in the lines of Caffe's log"
     )
     parser.add_argument(
+        "--run-dir",
+        metavar="DIR",
+        help="keep the record of the run there: log, curves, report.html (see `zoo report`)",
+    )
+    parser.add_argument(
         "--dry-run",
         action="store_true",
         help="open and check everything, print what each param learns, and train nothing",
@@ -91,20 +98,30 @@ def run(args: argparse.Namespace) -> int:
     from zoo.transfer.solver.signals import obeying
 
     output = Output.of(args)
+    record = _record(args)
+    weights = [name.strip() for name in args.weights.split(",") if name.strip()]
     solver = CaffeSolver(
         args.solver,
-        [name.strip() for name in args.weights.split(",") if name.strip()],
+        weights,
         args.snapshot,
         device=_device(args),
         level=args.level,
         stages=[stage for stage in args.stage.split(",") if stage],
-        listen=_listener(args, output),
+        listen=_listener(args, output, record),
     )
     if args.dry_run:
         _tell_plan(solver, output)
         return 0
+    if record is not None:
+        record.begin(solver.param, solver.net, solver.iteration, [Path(name) for name in weights])
     with obeying(solver.request, args.sigint_effect, args.sighup_effect):
         trained = solver.solve()
+    if record is not None:
+        written, trouble = record.finish(trained.net)
+        if trouble:
+            output.warning(trouble)
+        if written is not None:
+            output.note(f"the report is {written.path}")
     if output.as_json:
         output.document(_facts(solver, trained))
     return 0
@@ -121,14 +138,29 @@ def _device(args: argparse.Namespace) -> str | None:
     return f"gpu:{args.gpu}"
 
 
-def _listener(args: argparse.Namespace, output: Output) -> Callable[[Event], None]:
-    from zoo.transfer.solver.events import Message
+def _record(args: argparse.Namespace) -> TrainingRecord | None:
+    """What keeps the record of the run, if it is to be kept."""
+    if args.run_dir is None or args.dry_run:
+        return None
+    from zoo.transfer.run_report.training_record import TrainingRecord
+
+    return TrainingRecord(Path(args.run_dir), args.snapshot)
+
+
+def _listener(
+    args: argparse.Namespace, output: Output, record: TrainingRecord | None
+) -> Callable[[Event], None]:
+    from zoo.transfer.solver.events import Found, Message
     from zoo.transfer.solver.log import caffe_log_lines, plain_lines
 
     def listen(event: Event) -> None:
+        if record is not None:
+            record.listen(event)
         if args.caffe_log:
             # Where Caffe writes its log, and as it comes.
             print(*caffe_log_lines(event), sep="\n", file=sys.stderr, flush=True)
+        elif isinstance(event, Found):
+            output.warning(str(event.finding))
         elif isinstance(event, Message):
             (output.warning if event.kind == "warning" else output.note)(event.text)
         elif not output.as_json:

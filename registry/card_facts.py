@@ -6,12 +6,13 @@ that a model answers alike before and after it was fetched.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from zoo.registry.card import Card
 from zoo.registry.licence import read_license
 
-__all__ = ["card_facts", "texts"]
+__all__ = ["card_facts", "is_measured", "texts"]
 
 _TEXTS = (
     "task",
@@ -71,6 +72,33 @@ def card_facts(card: Card) -> dict[str, Any]:
         "notes": card.value("notes"),
         "metadata": metadata,
     }
+
+
+def is_measured(facts: Mapping[str, Any], measure: str) -> bool:
+    """Whether a run measured an accuracy that a card states; any other is only claimed.
+
+    A run binds its number to the data, the way of measuring and these very weights, in the card's
+    `evidence`; a number or weights that were changed afterwards are bound to nothing.
+
+    Parameters
+    ----------
+    facts : of `card_facts`.
+    measure : a key of its "accuracy".
+
+    Examples
+    --------
+    >>> card = Card.parse("---\\nname: a\\naccuracy: {top1: 57.1}\\n---\\n")
+    >>> is_measured(card_facts(card), "top1")
+    False
+    """
+    evidence = (facts.get("metadata") or {}).get("evidence")
+    if not isinstance(evidence, dict) or not evidence.get("data_sha256"):
+        return False
+    return (
+        evidence.get("measure") == measure
+        and evidence.get("percent") == facts["accuracy"].get(measure)
+        and evidence.get("weights_sha256") == facts["sha256"]
+    )
 
 
 def texts(card: Card, key: str) -> list[str]:

@@ -22,7 +22,6 @@ import yaml
 from zoo.errors import ParseError, UsageError, VerificationError, did_you_mean
 from zoo.registry.address import parse_address
 from zoo.registry.atomic import write_atomically
-from zoo.registry.cache import Cache
 from zoo.registry.cached import CachedModel
 from zoo.registry.hashes import parse_hash
 from zoo.registry.usage import uses
@@ -31,7 +30,6 @@ __all__ = [
     "LOCK_FILE",
     "LockedModel",
     "check_drift",
-    "lock_models",
     "locked_ones",
     "names_to_lock",
     "read_lock",
@@ -97,17 +95,6 @@ def names_to_lock(folder: Path, home: Path) -> list[str]:
     here = folder.resolve()
     used = [use.model for use in uses(home) if Path(use.script).is_relative_to(here)]
     return list(dict.fromkeys([*locked, *used]))
-
-
-def lock_models(names: Iterable[str], cache: Cache) -> list[LockedModel]:
-    """What models in the cache are now.
-
-    Raises
-    ------
-    UnknownModelError
-        When one is not in the cache.
-    """
-    return [LockedModel.of(cache.existing(name)) for name in names]
 
 
 def write_lock(folder: Path, models: Iterable[LockedModel]) -> Path:

@@ -21,6 +21,8 @@ from zoo.registry.hashes import Hashes
 __all__ = ["Flaw", "Publication", "PublishedFile", "choose_files", "readme_of"]
 
 _PIECE = 1 << 20
+_OF_A_RUN = ("checkpoints", "events", "pictures", "report.html")
+"""What training leaves beside the model and beside run.json, for whoever trained it."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +130,15 @@ def choose_files(
 ) -> tuple[Sequence[PublishedFile], PublishedFile | None, list[Flaw]]:
     """The files beside a readme that belong to the model, its weights, and what does not belong.
 
-    Hidden files are left where they are; everything else has to be of the model, because whoever
-    publishes a folder should not give away what lies in it by chance.
+    Hidden files, and the curves and pictures of a run that made the model, are left where they are;
+    everything else has to be of the model, because whoever publishes a folder should not give away
+    what lies in it by chance.
     """
     root = readme.parent
     present = {path.name: path for path in sorted(root.iterdir()) if path.name != readme.name}
     visible = {name: path for name, path in present.items() if not name.startswith(".")}
-    visible.pop(RECORD, None)
+    for name in (RECORD, *(_OF_A_RUN if "run.json" in present else ())):
+        visible.pop(name, None)
     try:
         weights = weights_file([name for name, path in visible.items() if path.is_file()], card)
         named = {named_file(card, key, getattr(card, key)) for key in ("prototxt", "labels")}

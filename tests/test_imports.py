@@ -20,10 +20,12 @@ ORDER = [
     "zoo.caffe",
     "zoo.keras_layers",
     "zoo.layers",
-    "zoo.connect zoo.net zoo.loading zoo.table zoo.prepare zoo.ignored zoo.report zoo.scores",
+    "zoo.connect zoo.net zoo.loading zoo.table zoo.prepare zoo.ignored zoo.report zoo.scores"
+    " zoo.misfit zoo.saving",
     "zoo.receptive_field",
     "zoo.surgery",
     "zoo.build",
+    "zoo.surgery.measure_norm zoo.surgery.operations zoo.surgery.recipe zoo.surgery.check",
     "zoo.exports",
     "zoo.file_conversion",
     "zoo.conversion",
@@ -32,10 +34,13 @@ ORDER = [
     "zoo.transfer",
     "zoo.describe zoo.doctor zoo.identify",
     "zoo.api",
-    "zoo.transfer.features zoo.transfer.feature_rows zoo.transfer.feature_parquet"
+    "zoo.visual",
+    "zoo.transfer.features zoo.transfer.feature_cache zoo.transfer.feature_inputs"
+    " zoo.transfer.feature_rows zoo.transfer.feature_parquet"
     " zoo.transfer.feature_file zoo.transfer.extractor zoo.transfer.probe"
-    " zoo.transfer.probe_model zoo.transfer.advise zoo.transfer.rank",
-    "zoo.transfer.finetune",
+    " zoo.transfer.probe_model zoo.transfer.advise zoo.transfer.rank zoo.transfer.run_report",
+    "zoo.transfer.finetune zoo.transfer.find_rate",
+    "zoo.surgery.apply zoo.surgery.operated_model",
     "zoo.network_check zoo.publishing zoo.new_model",
     "zoo.blob_difference zoo.difference_hints zoo.recorded zoo.comparison",
     "zoo.cli zoo.__main__",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,15 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Evaluation:
+        """What `to_dict` gave, after it went through JSON."""
+        given = dict(values)
+        given["classes"] = tuple(ClassScore(**each) for each in given["classes"])
+        given["confusion"] = tuple(tuple(row) for row in given["confusion"])
+        given["calibration"] = tuple(CalibrationBin(**each) for each in given["calibration"])
+        return cls(**given)
 
 
 def evaluate(model: LoadedModel, data: str | Path | Dataset, *, batch_size: int = 32) -> Evaluation:

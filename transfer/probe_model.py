@@ -28,12 +28,12 @@ from zoo.net import Net
 from zoo.registry.card import Card
 from zoo.registry.contents import weights_file
 from zoo.registry.hashes import hash_file
+from zoo.transfer.licence_files import copy_licence
 from zoo.transfer.probe import BlobProbe, LinearClassifier, ProbeResult
 
 __all__ = ["check_new_directory", "probe_net", "save_probe"]
 
 _NAMES = {"logreg": "logistic regression", "svm": "a linear SVM"}
-_LICENCES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "COPYING")
 
 
 def probe_net(net: Net, blob: str, linear: LinearClassifier, pool: str = "avg") -> Net:
@@ -96,10 +96,7 @@ def save_probe(
         net.save(temporary / "deploy.prototxt", temporary / weights)
         labels = "".join(f"{name}\n" for name in result.classes)
         (temporary / "labels.txt").write_text(labels, encoding="utf-8")
-        for name in _LICENCES:
-            if (model.directory / name).is_file():
-                shutil.copy(model.directory / name, temporary / name)
-                (temporary / name).chmod(0o644)
+        copy_licence(model.directory, temporary)
         text = _readme(directory.resolve().name, temporary / weights, model, result, probe)
         (temporary / "readme.md").write_text(text, encoding="utf-8")
         if directory.exists():

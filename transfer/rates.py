@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -14,7 +15,9 @@ from zoo.surgery.head import Head
 from zoo.transfer.plan import Stage
 from zoo.transfer.solver.params import Owner, learned
 
-__all__ = ["ParamRate", "RateRow", "param_rates", "rate_table"]
+__all__ = ["ParamRate", "RateRow", "moving_statistics", "param_rates", "rate_table"]
+
+_MEASURED = float("nan")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class ParamRate:
     decay : what the stage's weight decay is multiplied by.
     group : the number of the group that its layer belongs to; None where none fits.
     values : how many numbers it holds.
+    layer_rate : what its layer is trained at; 0 where all of it is frozen, statistics included.
     """
 
     owner: Owner
@@ -35,11 +39,16 @@ class ParamRate:
     decay: float
     group: int | None
     values: int
+    layer_rate: float
 
 
 @dataclass(frozen=True)
 class RateRow:
-    """One line of the plan: layers of one group, with the rate of their weights."""
+    """One line of the plan: layers of one group, with the rate of their weights.
+
+    The rate is not a number where no step is taken: the classifier of a stage on cached features is
+    solved for, and statistics of batches are measured.
+    """
 
     group: str
     layers: tuple[str, ...]
@@ -72,11 +81,36 @@ def param_rates(net: Net, head: Head, stage: Stage) -> list[ParamRate]:
             first = _multiplier(net.layer(layer))
             multiplier = param.rate / first if first else 0.0
         found.append(
-            ParamRate(param.owner, rate * multiplier, param.decay, group, count(param.shape))
+            ParamRate(param.owner, rate * multiplier, param.decay, group, count(param.shape), rate)
         )
     if not any(param.rate for param in found):
         raise UsageError(f"stage {stage.name!r} trains nothing: all rates are 0")
     return found
+
+
+def moving_statistics(net: Net, stage: Stage, rates: Sequence[ParamRate]) -> frozenset[str]:
+    """The BatchNorm layers whose statistics the stage learns: neither they nor their Scale frozen.
+
+    Parameters
+    ----------
+    rates : of all params, see `param_rates`.
+    """
+    if stage.batch_norm == "stored":
+        return frozenset()
+    trained = {each.owner[0] for each in rates if each.rate}
+    still = {each.owner[0] for each in rates if not each.layer_rate}
+    found = set()
+    for layer in net.layers:
+        if layer.type != "BatchNorm" or layer.name in still:
+            continue
+        scales = {
+            other.name
+            for other in net.layers
+            if other.type == "Scale" and set(other.bottoms) & set(layer.tops)
+        }
+        if scales & trained or not scales:
+            found.add(layer.name)
+    return frozenset(found)
 
 
 def rate_table(net: Net, head: Head, stage: Stage) -> list[RateRow]:
@@ -85,13 +119,18 @@ def rate_table(net: Net, head: Head, stage: Stage) -> list[RateRow]:
         own = sum(map(count, net.param_shapes[head.layer]))
         others = [name for name in net.param_shapes if name != head.layer]
         frozen = RateRow("frozen", tuple(others), net.param_count - own, 0.0)
-        return [RateRow("head", (head.layer,), own, float("nan")), frozen]
+        return [RateRow("head", (head.layer,), own, _MEASURED), frozen]
     rows: dict[tuple[str, float], list[ParamRate]] = {}
-    for param in param_rates(net, head, stage):
-        still = param.rate == 0
-        title = "frozen" if still else _title(stage, param, head)
-        weight = 0.0 if still else _weight_rate(net, head, stage, param)
-        rows.setdefault((title, weight), []).append(param)
+    rates = param_rates(net, head, stage)
+    statistics = moving_statistics(net, stage, rates)
+    for param in rates:
+        if param.owner[0] in statistics:
+            key = ("statistics", _MEASURED)
+        elif param.rate == 0:
+            key = ("frozen", 0.0)
+        else:
+            key = (_title(stage, param, head), _weight_rate(net, head, stage, param))
+        rows.setdefault(key, []).append(param)
     table = [
         RateRow(
             title,
@@ -101,7 +140,7 @@ def rate_table(net: Net, head: Head, stage: Stage) -> list[RateRow]:
         )
         for (title, rate), params in rows.items()
     ]
-    return sorted(table, key=lambda row: (row.frozen, -row.rate))
+    return sorted(table, key=lambda row: (row.frozen, math.isnan(row.rate), -row.rate))
 
 
 def _title(stage: Stage, param: ParamRate, head: Head) -> str:

@@ -21,6 +21,8 @@ if (_root / "registry" / "__init__.py").is_file() and (_root / "pyproject.toml")
 __version__ = "0.1.0"
 
 if _TYPE_CHECKING:
+    from zoo import surgery as surgery
+    from zoo import visual as visual
     from zoo.api import LoadedModel as LoadedModel
     from zoo.api import classify as classify
     from zoo.api import fetch as fetch
@@ -42,6 +44,7 @@ if _TYPE_CHECKING:
     from zoo.transfer.evaluate import evaluate as evaluate
     from zoo.transfer.extractor import FeatureExtractor as FeatureExtractor
     from zoo.transfer.features import extract_features as extract_features
+    from zoo.transfer.find_rate import find_rate as find_rate
     from zoo.transfer.finetune import fine_tune as fine_tune
 
 _HOMES = {
@@ -58,6 +61,7 @@ _HOMES = {
     "extract_features": "zoo.transfer.features",
     "fetch": "zoo.api",
     "evaluate": "zoo.transfer.evaluate",
+    "find_rate": "zoo.transfer.find_rate",
     "fine_tune": "zoo.transfer.finetune",
     "gradients": "zoo.build.gradients",
     "layer": "zoo.layers.kind",
@@ -69,10 +73,15 @@ _HOMES = {
     "train": "zoo.transfer.caffe_training",
 }
 
+# Parts that are used by their own names: zoo.surgery.fold(net).
+_PARTS = ("surgery", "visual")
+
 __all__ = ["__version__", *sorted(_HOMES)]
 
 
 def __getattr__(name: str) -> _Any:
+    if name in _PARTS:
+        return _import_module(f"zoo.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
     value = getattr(_import_module(_HOMES[name]), name)

@@ -271,3 +271,17 @@ def test_a_picture_too_small_for_a_layer_is_refused_by_the_layers_name(read):
     with pytest.raises(ShapeError, match="layer 'max'"):
         run(net, {"data": picture(1, 3, 3, 3)}, ["max"])
     assert run(net, {"data": picture(1, 3, 4, 4)}, ["fire/conv"])["fire/conv"].shape[2:] == (2, 2)
+
+
+@pytest.mark.parametrize("name", ["", "_small", "<b>", "七", "-x", "a b"])
+def test_a_network_and_its_layers_and_blobs_may_be_called_anything(read, name):
+    net = read(f'name: "{name}"' + CLASSIFIER).initialized(0)
+    assert run(net, {"data": np.zeros((1, 2, 6, 6), np.float32)})
+    called = name or "x"
+    layers = f"""
+        input: "{called}" input_shape {{ dim: 1 dim: 2 }}
+        layer {{ name: "{called}" type: "InnerProduct" bottom: "{called}" top: "{called} 2"
+                inner_product_param {{ num_output: 3 }} }}
+        layer {{ name: "{called}." type: "ReLU" bottom: "{called} 2" top: "{called} 2" }}"""
+    net = read(layers).initialized(0)
+    assert run(net, {called: np.zeros((1, 2), np.float32)})[f"{called} 2"].shape == (1, 3)

@@ -11,7 +11,8 @@ import zoo.registry.catalogue
 from zoo.cli.main import COMMANDS
 
 NAMES = [module.NAME for module in COMMANDS]
-TAKE_A_MODEL = set(NAMES) - {"cache", "id", "check-gradient", "train", "data", "lint", "doctor"}
+NO_MODEL = {"cache", "id", "check-gradient", "train", "data", "log", "report", "lint", "doctor"}
+TAKE_A_MODEL = set(NAMES) - NO_MODEL
 
 
 def start(*words, **settings):
@@ -34,9 +35,11 @@ def test_help_lists_every_command(run_zoo):
 
 def test_the_commands_are_those_that_are_promised():
     promised = (
-        "list search info cite fetch verify where remove cache id inspect run compare"
-        " classify finetune evaluate convert check-gradient data features probe advise"
-        " rank train new lint publish index source doctor"
+        "list search info cite fetch verify where remove cache lock id inspect draw run compare"
+        " diff classify filters activations occlusion gradcam heatmap top-images ascent find-rate"
+        " finetune"
+        " evaluate surgery convert check-gradient data features probe advise"
+        " rank train log report new lint publish index source doctor"
     )
     assert promised.split() == NAMES
 
@@ -79,7 +82,7 @@ def test_listing_models_never_loads_tensorflow(models):
         (("lst",), "there is no command 'lst'. Did you mean list?"),
         (("list", "--sorce", "x"), "there is no option --sorce. Did you mean --source?"),
         (("list", "some", "more"), "one argument too many: 'more'"),
-        (("fetch",), "the following arguments are required: ADDRESS"),
+        (("fetch",), "expected addresses of models, or --locked"),
         (("classify", "m", "x.jpg", "--top", "0"), "expected a whole number of 1 or more"),
         (("classify", "m", "x.jpg", "--crops", "5"), "invalid choice: 5"),
         (("inspect", "--input", "data", "m"), "expected a blob and its shape"),

@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
+from finetune_log import without_times
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 import zoo
@@ -17,20 +18,7 @@ from zoo.transfer.rates import param_rates
 from zoo.transfer.tuning.softmax_regression import fit_linear
 from zoo.transfer.tuning.training import Trainer
 
-NAMES = np.array(["five", "six", "seven", "eight", "nine"])
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory):
-    """Ten pictures of each of the digits 5 to 9 to train on, and ten others."""
-    folder = tmp_path_factory.mktemp("digits")
-    digits = load_digits()
-    pictures = np.clip(digits.images * 16, 0, 255).astype(np.uint8)
-    rows = np.stack([np.flatnonzero(digits.target == label)[:20] for label in range(5, 10)])
-    for name, part in (("train", rows[:, :10].ravel()), ("val", rows[:, 10:].ravel())):
-        labels = NAMES[digits.target[part] - 5]
-        np.savez(folder / f"{name}.npz", data=pictures[part], label=labels)
-    return folder
+NAMES = ["eight", "five", "nine", "seven", "six"]
 
 
 def short(name="two-stage", epochs=2, **settings):
@@ -51,7 +39,7 @@ def run(digits, tmp_path_factory):
 
 def test_the_result_is_a_model_directory(run, digits):
     model = run.load()
-    assert model.labels == sorted(NAMES)
+    assert model.labels == NAMES
     assert model.card.license == "Apache-2.0"
     assert model.card.value("derived_from").startswith("lenet_digits@sha1:")
     assert "lecun1998gradient" in model.card.citation
@@ -96,8 +84,7 @@ def test_a_run_that_was_interrupted_goes_on_with_the_same_curve(run, digits, tmp
         tuned(digits, tmp_path / "run", told=stop)
     assert not (tmp_path / "run").exists()
     resumed = tuned(digits, tmp_path / "run", resume=True)
-    for one, other in zip(run.log, resumed.log, strict=True):
-        assert one | {"seconds": 0} == other | {"seconds": 0}
+    assert without_times(run.log) == without_times(resumed.log)
 
 
 def test_another_task_is_not_gone_on_with(digits, tmp_path):
@@ -123,6 +110,20 @@ def test_an_empty_class_folder_is_named_before_any_work(tmp_path):
         (tmp_path / "data" / name).mkdir(parents=True)
     with pytest.raises(UsageError, match="cat"):
         fine_tune("lenet_digits", tmp_path / "data", output=tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"), [("1 0 1", "SigmoidCrossEntropyLoss"), ("0.5 -2", "EuclideanLoss")]
+)
+def test_labels_that_are_no_classes_are_refused_with_what_takes_them(labels, kind, tmp_path):
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / name)
+    listing = tmp_path / "train.txt"
+    listing.write_text(f"a.png {labels}\nb.png {labels}\n")
+    with pytest.raises(UsageError, match=kind) as raised:
+        fine_tune("lenet_digits", listing, output=tmp_path / "out")
+    assert "one class a row" in str(raised.value)
+    assert raised.value.exit_code == 2
 
 
 def test_without_validation_data_a_fifth_is_left_out(digits, tmp_path):

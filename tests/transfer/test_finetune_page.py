@@ -4,7 +4,8 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from zoo.transfer.plan import Stage, read_plan
+from zoo.transfer.plan import Stage
+from zoo.transfer.plan_file import read_plan
 
 PAGE = (Path(__file__).parents[2] / "docs" / "finetune.md").read_text(encoding="utf-8")
 

@@ -8,7 +8,8 @@ import pytest
 import zoo
 from zoo.errors import ParseError, UsageError
 from zoo.surgery.head import replace_head
-from zoo.transfer.plan import PRESETS, Group, Plan, Stage, preset, read_plan
+from zoo.transfer.plan import PRESETS, Group, Plan, Stage, preset
+from zoo.transfer.plan_file import read_plan
 from zoo.transfer.rates import param_rates, rate_table
 
 
@@ -88,6 +89,8 @@ def test_a_plan_survives_its_file(name, tmp_path):
         ("stages: [{schedule: up}]", "cosine"),
         ("stages: [{groups: [{layers: a}]}]", "rate"),
         ("stages: []", "stages"),
+        ("stages: [{name: a}, {name: a}]", "two stages"),
+        ("stages: [{precision: half}]", "mixed"),
     ],
 )
 def test_what_is_wrong_in_a_plan_is_named(text, message, tmp_path):

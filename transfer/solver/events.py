@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from zoo.build.need_backward import AUTOMATIC
+from zoo.transfer.watch.finding import Finding
 
 __all__ = [
     "Clipped",
     "Displayed",
     "Ended",
     "Event",
+    "Found",
     "Lowered",
     "Message",
     "Score",
@@ -59,6 +61,13 @@ class Message:
 
     text: str
     kind: str = "note"
+
+
+@dataclass(frozen=True)
+class Found:
+    """Something is wrong with the run, see docs/diagnosis.md."""
+
+    finding: Finding
 
 
 @dataclass(frozen=True)
@@ -147,5 +156,14 @@ class Snapshotted:
 
 
 Event = (
-    Message | Started | Displayed | Lowered | Clipped | BeforeTest | AfterTest | Snapshotted | Ended
+    Message
+    | Found
+    | Started
+    | Displayed
+    | Lowered
+    | Clipped
+    | BeforeTest
+    | AfterTest
+    | Snapshotted
+    | Ended
 )

@@ -17,6 +17,7 @@ from zoo.transfer.solver.events import (
     Displayed,
     Ended,
     Event,
+    Found,
     Lowered,
     Message,
     Score,
@@ -34,7 +35,8 @@ def caffe_log_lines(event: Event) -> list[str]:
     """An event as Caffe logs it, each line with level, time, thread, file and number."""
     now = datetime.now()
     stamp = f"{now:%m%d %H:%M:%S.%f} {threading.get_native_id():>5}"
-    level = "W" if isinstance(event, Message) and event.kind == "warning" else "I"
+    warns = isinstance(event, Found) or (isinstance(event, Message) and event.kind == "warning")
+    level = "W" if warns else "I"
     return [f"{level}{stamp} {place}] {text}" for place, text in _caffe_lines(event)]
 
 
@@ -43,6 +45,8 @@ def _caffe_lines(event: Event) -> Iterator[Line]:
     match event:
         case Message():
             yield from (("solver.cpp:45", line) for line in event.text.splitlines())
+        case Found():
+            yield from (("solver.cpp:45", line) for line in str(event.finding).splitlines())
         case Started():
             yield "caffe.cpp:248", "Starting Optimization"
             yield "solver.cpp:293", f"Solving {event.name}"

@@ -105,6 +105,27 @@ class TrainingModel:
         self._trains = net.phase == "TRAIN"
         self._inputs = ModelInputs(named, named.layers, self._model.input)
 
+    @property
+    def keras_model(self) -> Any:
+        """The Keras model that is trained; its variables change with each step."""
+        return self._model
+
+    @property
+    def starting(self) -> list[Any]:
+        """The tensors of the Keras model that gradients start from."""
+        return list(self._model.output["starting"])
+
+    def total(self, values: Sequence[Any]) -> Any:
+        """What the values of `starting` count together."""
+        import tensorflow as tf
+
+        return tf.add_n(
+            [
+                weight * tf.reduce_sum(value)
+                for value, weight in zip(values, self._starts, strict=True)
+            ]
+        )
+
     def debug_lines(self, numbers: Sequence[float]) -> list[str]:
         """What Caffe prints for `Passes.watched`."""
         return self._watch.lines(numbers) if self._watch else []

@@ -23,6 +23,7 @@ from zoo.transfer.solver.events import (
     Displayed,
     Ended,
     Event,
+    Found,
     Lowered,
     Message,
     Scores,
@@ -37,6 +38,8 @@ from zoo.transfer.solver.setup import chosen_device, set_up
 from zoo.transfer.solver.signals import Effect
 from zoo.transfer.solver.snapshots import Place, snapshot
 from zoo.transfer.solver.step import Done
+from zoo.transfer.watch.course import Point
+from zoo.transfer.watch.start import watch_solver
 
 __all__ = ["CaffeSolver", "Listen", "Location", "Trained"]
 
@@ -114,6 +117,9 @@ class CaffeSolver:
         for note in found.notes:
             self._listen(Message(note))
         self._step, self._feed, self._trials = found.step, found.feed, found.trials
+        self._watcher = watch_solver(
+            found.step, found.fresh, lambda finding: self._listen(Found(finding))
+        )
         self.iteration, self._seed = found.state.iter, found.seed
         self._schedule = Schedule(self.param, found.state.current_step)
         self._requests: deque[Effect] = deque()
@@ -153,6 +159,8 @@ class CaffeSolver:
             self._snapshot(last=True)
         if not self._stopping:
             self._look_once_more()
+        if not self._stopping:
+            self._watcher.ended()
         self._listen(Ended(self.iteration, self._stopping))
         self._close()
         return Trained(
@@ -196,6 +204,7 @@ class CaffeSolver:
             asked = loss if self.param.test_compute_loss else None
             self._tests.append(AfterTest(self.iteration, number, scores, asked))
             self._listen(self._tests[-1])
+            self._judge_test(self._tests[-1])
 
     def _is_due(self, every: int) -> bool:
         return every > 0 and self.iteration % every == 0
@@ -213,8 +222,11 @@ class CaffeSolver:
         before = self._schedule.current_step
         rate = self._schedule.rate(self.iteration)
         batches = [self._feed.next() for _ in range(self.param.iter_size)]
+        self._watcher.before(self.iteration, batches[-1])
         done = self._step(batches, rate, self.iteration)
-        self._keep(done.loss)
+        self._losses.append(done.loss)
+        self._recent.append(done.loss)
+        self._watcher.after(self.iteration, done.loss)
         if self.param.lr_policy == "multistep" and self._schedule.current_step > before:
             self._listen(Lowered(self.iteration, self._schedule.current_step))
         if self._is_due(self.param.display):
@@ -223,17 +235,12 @@ class CaffeSolver:
             self._listen(Clipped(self.iteration, done.norm, self.param.clip_gradients))
         self.iteration += 1
 
-    def _keep(self, loss: float) -> None:
-        if not np.isfinite(loss) and (not self._losses or np.isfinite(self._losses[-1])):
-            self._listen(
-                Message(
-                    f"the loss is {loss} at iteration {self.iteration}; a lower base_lr, or"
-                    " clip_gradients, may prevent it",
-                    "warning",
-                )
-            )
-        self._losses.append(loss)
-        self._recent.append(loss)
+    def _judge_test(self, test: AfterTest) -> None:
+        """Let the watcher compare training and validation."""
+        losses = [score.value * score.weight for score in test.outputs if score.weight]
+        if test.number == 0 and losses and self._losses:
+            recent = float(np.mean(self._losses[-max(self.param.test_interval, 1) :]))
+            self._watcher.tested(Point(self.iteration, recent, sum(losses)))
 
     def _display(self, rate: float | None, done: Done | None) -> None:
         iteration, since = self._shown

@@ -32,6 +32,7 @@ class Setup:
     state : iterations done and the policy's step.
     seed : of the data's order and the like.
     notes : what came from where, in sentences.
+    fresh : layers whose weights were drawn at random.
     """
 
     step: TrainingStep
@@ -40,6 +41,7 @@ class Setup:
     state: SolverState
     seed: int
     notes: list[str] = field(default_factory=list)
+    fresh: frozenset[str] = frozenset()
 
 
 def set_up(
@@ -74,7 +76,8 @@ def set_up(
         _trial(each, start, net, folder, weights, place.seed, device, open_source)
         for each, start in zip(test_nets(param, folder), starts, strict=False)
     ]
-    return Setup(step, feed, trials, state, place.seed, notes)
+    fresh = frozenset(net.param_shapes.keys() - net.params.keys())
+    return Setup(step, feed, trials, state, place.seed, notes, fresh)
 
 
 def chosen_device(param: SolverParameter, device: str | None) -> str | None:

@@ -65,7 +65,7 @@ class TrainingStep:
     ) -> None:
         # Without its weights, which would lie in memory beside those of the model.
         self._net = Net(net.definition, phase=net.phase, shapes=net.inputs)
-        self._solver, self._device = solver, device
+        self._solver, self.device = solver, device
         self.params = learned(net)
         self.model = TrainingModel(net, device, watched=solver.debug_info)
         self.model.reseed(seed)
@@ -93,7 +93,7 @@ class TrainingStep:
         import tensorflow as tf
 
         rate *= RULES[self._solver.type].correction(self._solver, iteration)
-        with device_scope(self._device):
+        with device_scope(self.device):
             given = [
                 {name: tf.constant(array) for name, array in batch.items()} for batch in batches
             ]
@@ -108,7 +108,7 @@ class TrainingStep:
         """That of a batch, without an update."""
         import tensorflow as tf
 
-        with device_scope(self._device):
+        with device_scope(self.device):
             return float(self._look({name: tf.constant(array) for name, array in batch.items()}))
 
     @property
@@ -122,11 +122,16 @@ class TrainingStep:
         blobs = read_by_owner(self._net, self.model.weight_maps, arrays)
         return self._net.with_params(layer_params(self._net, blobs))
 
+    @property
+    def plain_net(self) -> Net:
+        """The network without weights."""
+        return self._net
+
     def _accumulators(self) -> dict[Owner, Any]:
         """Where the gradients of several batches are summed."""
         import tensorflow as tf
 
-        with device_scope(self._device):
+        with device_scope(self.device):
             return {
                 owner: tf.Variable(tf.zeros(self.model.variables[owner].shape), trainable=False)
                 for owner in self.model.learning

@@ -38,6 +38,13 @@ class TrainingBuilder(BackwardBuilder):
         self.made_blobs: list[tuple[str, str, Blob]] = []
         self.read_blobs: list[tuple[str, str, Blob]] = []
         super().__init__(steps, net, values, ())
+        if watched:
+            self.made_blobs[:0] = [
+                (layer.name, top, Blob(self.inputs[top], shape or (), False))
+                for layer in net.layers
+                for top, shape in zip(layer.tops, layer.top_shapes, strict=True)
+                if layer.is_source and top in self.inputs
+            ]
 
     def bottom(self, layer: Layer, index: int) -> Blob:
         blob = super().bottom(layer, index)

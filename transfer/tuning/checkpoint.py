@@ -5,19 +5,20 @@ One file, replaced as a whole: a run that is killed leaves the last epoch that w
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.caffe.replacing import replacing
 from zoo.errors import UnavailableError, UsageError
 from zoo.net import Net
-from zoo.registry.atomic import write_atomically
 
 __all__ = ["Best", "Checkpoint"]
 
@@ -51,6 +52,7 @@ class Checkpoint:
     best : of all stages; `stage_best` of the one that runs.
     log : all records so far.
     solver, steps : what the solver remembers.
+    frozen : for each stage a SHA-256 of every layer that it must not change, from its beginning.
     """
 
     task: dict[str, Any]
@@ -62,6 +64,7 @@ class Checkpoint:
     log: list[dict[str, Any]] = field(default_factory=list)
     solver: Arrays = field(default_factory=dict)
     steps: int = 0
+    frozen: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Replace the file.
@@ -71,31 +74,33 @@ class Checkpoint:
         UnavailableError
             When the disk is full, for instance; what was written before is kept.
         """
-        arrays = {f"solver:{name}": array for name, array in self.solver.items()}
+        arrays: dict[str, Any] = {f"solver:{name}": array for name, array in self.solver.items()}
         facts: dict[str, Any] = {
             "task": self.task,
             "stage": self.stage,
             "epoch": self.epoch,
             "log": self.log,
             "steps": self.steps,
+            "frozen": self.frozen,
         }
-        nets = {"net": self.net}
+        nets = [self.net]  # the best are often the same, and are written once
         for name, best in (("best", self.best), ("stage_best", self.stage_best)):
             if best is not None:
-                nets[name] = best.net
-                facts[name] = [best.stage, best.epoch, best.accuracy, best.loss]
-        for name, net in nets.items():
+                if best.net not in nets:
+                    nets.append(best.net)
+                place = nets.index(best.net)
+                facts[name] = [best.stage, best.epoch, best.accuracy, best.loss, place]
+        for place, net in enumerate(nets):
             for layer, blobs in net.params.items():
-                arrays |= {f"{name}:{layer}:{i}": blob for i, blob in enumerate(blobs)}
-        stream = io.BytesIO()
-        named: dict[str, Any] = {"facts": np.array(json.dumps(facts)), **arrays}
-        np.savez(stream, **named)
+                arrays |= {f"{place}:{layer}:{i}": blob for i, blob in enumerate(blobs)}
+        arrays["facts"] = np.array(json.dumps(facts))
         try:
-            write_atomically(path, stream.getvalue())
-        except OSError as error:
+            with replacing(path) as partial, partial.open("wb") as file:
+                np.savez(file, **arrays)
+        except UnavailableError as error:
             raise UnavailableError(
-                f"{path} cannot be written: {error.strerror or error}. The last epoch before this"
-                " one is kept; make room and go on with --resume (resume=True)."
+                f"{error}. What the run knew before this epoch is kept; make room and go on with"
+                " --resume (resume=True)."
             ) from error
 
     @classmethod
@@ -108,20 +113,26 @@ class Checkpoint:
             When there is none, or it is that of another task: says what differs.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{path}: there is no run to go on with: {error}") from None
+        except FileNotFoundError:
+            raise UsageError(
+                f"{path.parent}: there is no unfinished run to go on with. Begin anew, without"
+                " resume."
+            ) from None
+        except (OSError, ValueError, BadZipFile) as error:
+            raise UsageError(f"{path}: the run cannot be gone on with: {error}") from None
         facts = json.loads(str(arrays.pop("facts")))
         differing = [key for key in task if task[key] != facts["task"].get(key)]
         if differing:
             said = ", ".join(f"{key} was {facts['task'].get(key)!r}" for key in differing)
             raise UsageError(f"{path} is that of another run: {said}. Begin anew, without resume.")
 
-        def net_of(name: str) -> Net:
+        @cache
+        def net_at(place: int) -> Net:
             return net.with_params(
                 {
-                    layer: [arrays[f"{name}:{layer}:{i}"] for i in range(len(shapes))]
+                    layer: [arrays[f"{place}:{layer}:{i}"] for i in range(len(shapes))]
                     for layer, shapes in net.param_shapes.items()
                 }
             )
@@ -129,8 +140,8 @@ class Checkpoint:
         def best_of(name: str) -> Best | None:
             if name not in facts:
                 return None
-            stage, epoch, accuracy, loss = facts[name]
-            return Best(stage, epoch, accuracy, loss, net_of(name))
+            stage, epoch, accuracy, loss, place = facts[name]
+            return Best(stage, epoch, accuracy, loss, net_at(place))
 
         solver = {
             name.removeprefix("solver:"): array
@@ -139,7 +150,7 @@ class Checkpoint:
         }
         return cls(
             task,
-            net_of("net"),
+            net_at(0),
             facts["stage"],
             facts["epoch"],
             best_of("best"),
@@ -147,4 +158,5 @@ class Checkpoint:
             facts["log"],
             solver,
             facts["steps"],
+            facts["frozen"],
         )

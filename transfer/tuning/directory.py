@@ -6,15 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.conversion import convert
-from zoo.errors import ZooError
+from zoo.errors import UnavailableError, ZooError
 from zoo.net import Net
 from zoo.registry.card import Card
 from zoo.registry.contents import weights_file
 from zoo.registry.hashes import hash_file
 from zoo.registry.publish_check import published_license
+from zoo.transfer.licence_files import copy_licence
 
 if TYPE_CHECKING:
     from zoo.loaded import LoadedModel
@@ -37,6 +38,8 @@ class Outcome:
     best : the stage whose weights these are.
     evaluation : of these weights on the validation rows.
     seed : of the run.
+    frozen : for each stage a SHA-256 of every layer that was proven not to have changed.
+    evidence : what the numbers were measured on and how: names and values.
     """
 
     source: LoadedModel
@@ -48,14 +51,18 @@ class Outcome:
     best: str
     evaluation: Evaluation
     seed: int
+    frozen: Mapping[str, Mapping[str, str]]
+    evidence: Mapping[str, Any]
 
 
 def write_model(directory: Path, net: Net, outcome: Outcome) -> list[str]:
-    """Write definition, weights, .keras, labels, readme, plan and metrics; returns notes."""
+    """Write definition, weights, .keras, labels, licence, readme, plan, metrics; returns notes."""
     notes: list[str] = []
     net.save(directory / "deploy.prototxt", directory / "model.caffemodel")
     try:
-        notes += convert(net, directory / "model.keras").notes
+        notes += convert(net, directory / "model.keras", force=True).notes
+    except UnavailableError:
+        raise
     except ZooError as error:
         notes.append(f"no .keras file was written: {error}")
     (directory / "labels.txt").write_text("\n".join(outcome.classes) + "\n", encoding="utf-8")
@@ -63,9 +70,12 @@ def write_model(directory: Path, net: Net, outcome: Outcome) -> list[str]:
     metrics = {
         "results": dict(outcome.results),
         "best": outcome.best,
+        "frozen": {stage: dict(layers) for stage, layers in outcome.frozen.items()},
         "validation": outcome.evaluation.to_dict(),
+        "evidence": dict(outcome.evidence),
     }
     (directory / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    copy_licence(outcome.source.directory, directory)
     _card(directory, outcome).write(directory / "readme.md")
     return notes
 
@@ -80,6 +90,7 @@ def _card(directory: Path, outcome: Outcome) -> Card:
     title = source.card.name or source.name
     card = Card.parse(_text(outcome, title, license.sentence), directory / "readme.md")
     spec = replace(source.preprocess.spec, labels="labels.txt")
+    percent = round(100 * outcome.evaluation.accuracy, 2)
     return card.with_values(
         name=f"{title}, tuned to {outcome.data[0]}",
         task="classification",
@@ -91,6 +102,8 @@ def _card(directory: Path, outcome: Outcome) -> Card:
         size_bytes=str(hashes.size),
         derived_from=f"{source.name}@sha1:{sha1}" if sha1 else source.name,
         input=spec.to_mapping(),
+        accuracy={"validation": percent},
+        evidence={"percent": percent, **outcome.evidence, "weights_sha256": hashes.sha256},
     )
 
 

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from zoo.build.predict import predictor
 from zoo.net import Net
 from zoo.surgery.head import Head, before_head
-from zoo.transfer.tuning.softmax_regression import Linear
+from zoo.transfer.plan import Stage
+from zoo.transfer.tuning.feed import Feed
+from zoo.transfer.tuning.softmax_regression import Linear, fit_linear
 
-__all__ = ["head_features", "with_linear_head"]
+__all__ = ["head_features", "solved_head", "with_linear_head"]
 
 
 def head_features(net: Net, head: Head, batches: Iterable[Any]) -> NDArray[np.float32]:
@@ -41,6 +43,21 @@ def head_features(net: Net, head: Head, batches: Iterable[Any]) -> NDArray[np.fl
             values = values.transpose(0, 3, 1, 2)
         found.append(values.reshape(len(values), -1))
     return np.concatenate(found)
+
+
+def solved_head(feed: Feed, stage: Stage, net: Net) -> tuple[Net, Linear, NDArray[np.float32]]:
+    """The net with the best linear classifier on its features; it, and the features."""
+    batches = feed.train.pipeline(feed.spec, batch_size=stage.batch_size)
+    features = head_features(net, feed.head, batches)
+    labels = np.asarray(feed.train.labels)
+    linear = fit_linear(
+        features,
+        labels,
+        feed.head.classes,
+        row_weights=feed.class_weights(stage)[labels],
+        seed=feed.seed,
+    )
+    return with_linear_head(net, feed.head, linear), linear, features
 
 
 def with_linear_head(net: Net, head: Head, linear: Linear) -> Net:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,50 +12,48 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import UsageError, VerificationError
-from zoo.input_spec import InputSpec
+from zoo.errors import UsageError
 from zoo.net import Net
 from zoo.scores import softmax
-from zoo.surgery.head import Head
-from zoo.transfer.augment import Augment
 from zoo.transfer.data import Dataset
 from zoo.transfer.plan import Stage
-from zoo.transfer.rates import ParamRate, param_rates
+from zoo.transfer.rates import ParamRate, moving_statistics, param_rates
 from zoo.transfer.tuning.checkpoint import Best, Checkpoint
-from zoo.transfer.tuning.linear_stage import head_features, with_linear_head
-from zoo.transfer.tuning.softmax_regression import fit_linear
+from zoo.transfer.tuning.feed import Feed
+from zoo.transfer.tuning.frozen import check_frozen, fingerprints, frozen_params
+from zoo.transfer.tuning.linear_stage import head_features, solved_head
+from zoo.transfer.tuning.timing import Timed
 from zoo.transfer.tuning.training import Scorer, Trainer
+from zoo.transfer.watch.course import Point
+from zoo.transfer.watch.finding import Finding
+from zoo.transfer.watch.start import watch_stage
 
 __all__ = ["Bench", "run_linear", "run_through"]
 
 Record = dict[str, Any]
 
-_LEAST_STEPS = 16  # of an epoch: few rows are passed through several times
 _MOST_KEPT = 500_000_000  # bytes of validation inputs that stay in memory
 
 
 @dataclass
-class Bench:
+class Bench(Feed):
     """What the stages of a run share.
 
     Attributes
     ----------
-    head : the classifier.
-    spec : how pictures become inputs.
-    train, val : the data.
+    val : what the best weights are chosen by.
     state : where the run stands; written to `path` after each epoch.
     told : called with each record of the log.
-    seed : of all chance.
+    found : called with what is seen to go wrong.
+    fresh : layers whose weights are random at the start of the first stage.
     """
 
-    head: Head
-    spec: InputSpec
-    train: Dataset
     val: Dataset
     state: Checkpoint
     path: Path
     told: Callable[[Record], None]
-    seed: int
+    found: Callable[[Finding], None]
+    fresh: frozenset[str]
 
     def tell(self, **record: Any) -> None:
         """Add a record to the log."""
@@ -69,29 +67,6 @@ class Bench:
         values = len(self.val) * int(np.prod(self.spec.size)) * len(self.spec.mean)
         return list(pipeline) if 4 * values <= _MOST_KEPT else pipeline
 
-    def epoch(self, stage: Stage, number: int) -> tuple[Iterator[Any], int]:
-        """Batches to train on, and how many."""
-        augment = Augment(stage.mirror, stage.crop, stage.scale, stage.colour)
-        plain = not (stage.mirror or stage.crop or stage.colour or stage.scale != (1.0, 1.0))
-        per_pass = -(-len(self.train) // stage.batch_size)
-        passes = -(-_LEAST_STEPS // per_pass)
-        pipeline = self.train.pipeline(
-            self.spec,
-            batch_size=stage.batch_size,
-            shuffle=True,
-            augment=None if plain else augment,
-            seed=self.seed,
-            epoch=number * passes,
-        )
-        return (batch for _ in range(passes) for batch in pipeline), passes * per_pass
-
-    def class_weights(self, stage: Stage) -> NDArray[np.float32]:
-        """How much a row of each class counts; 1 on average."""
-        counts = np.maximum(self.train.class_counts, 1)
-        if not stage.balance:
-            return np.ones(len(counts), np.float32)
-        return (len(self.train) / (len(counts) * counts)).astype(np.float32)
-
     def judged(self, scores: NDArray[np.float32]) -> tuple[float, float]:
         """Accuracy and loss of scores of the validation rows."""
         labels = np.asarray(self.val.labels)
@@ -103,19 +78,13 @@ class Bench:
 def run_linear(bench: Bench, stage: Stage, net: Net) -> Net:
     """Only the classifier, to convergence; the rest of the net runs once over the data."""
     start = time.monotonic()
-    batch = stage.batch_size
-    features = head_features(net, bench.head, bench.train.pipeline(bench.spec, batch_size=batch))
-    labels = np.asarray(bench.train.labels)
-    linear = fit_linear(
-        features,
-        labels,
-        bench.head.classes,
-        row_weights=bench.class_weights(stage)[labels],
-        seed=bench.seed,
-    )
+    head = bench.head.layer
+    frozen = frozen_params(net, [(head, index) for index in range(len(net.param_shapes[head]))])
+    bench.state.frozen[stage.name] = fingerprints(net, frozen)
+    net, linear, features = solved_head(bench, stage, net)
+    check_frozen(bench.state.frozen[stage.name], net, frozen, stage)
     val = head_features(net, bench.head, bench.val_batches)
     accuracy, loss = bench.judged(val @ linear.weights.T + linear.biases)
-    net = with_linear_head(net, bench.head, linear)
     bench.state.stage_best = Best(stage.name, 1, accuracy, loss, net)
     bench.tell(
         stage=stage.name,
@@ -136,33 +105,44 @@ def run_through(bench: Bench, stage: Stage, net: Net) -> Net:
     rates = _borne(param_rates(net, bench.head, stage), bench)
     trainer = Trainer(net, blob, stage, rates, bench.class_weights(stage))
     scorer = Scorer(net, blob)
-    if state.epoch:
+    moving = {each.owner for each in rates if each.rate}
+    frozen = frozen_params(net, moving, moving_statistics(net, stage, rates))
+    if not state.epoch:
+        state.frozen[stage.name] = fingerprints(net, frozen)
+    else:
         trainer.restore(state.net, state.solver, state.steps)
+    fresh = frozenset() if state.stage or state.epoch else bench.fresh
+    watcher = watch_stage(trainer, net, blob, fresh, bench.found)
     for number in range(state.epoch, stage.epochs):
+        if state.stage_best and _is_enough(stage, number, state.stage_best.epoch):
+            break
         start = time.monotonic()
         batches, length = bench.epoch(stage, number)
-        seen = trainer.epoch(batches, length, number, bench.seed)
+        timed = Timed(batches)
+        seen = trainer.epoch(timed, length, number, bench.seed, watcher)
         _check_finite(stage, number, seen)
-        state.net = trainer.net
-        scorer.use(state.net)
+        state.net, tuned = trainer.net, trainer.averaged
+        scorer.use(tuned)
         accuracy, loss = bench.judged(scorer.scores(bench.val_batches))
         if state.stage_best is None or state.stage_best.is_beaten_by(accuracy, loss):
-            state.stage_best = Best(stage.name, number + 1, accuracy, loss, state.net)
+            state.stage_best = Best(stage.name, number + 1, accuracy, loss, tuned)
         bench.tell(
             stage=stage.name,
             epoch=number + 1,
             **seen,
             val_accuracy=accuracy,
             val_loss=loss,
+            **timed.speed(),
             seconds=round(time.monotonic() - start, 2),
         )
         state.epoch, state.solver, state.steps = number + 1, trainer.state(), trainer.steps
         state.write(bench.path)
-        if _is_enough(stage, number + 1, state.stage_best.epoch):
-            break
+        watcher.tested(Point(trainer.steps, seen["loss"], loss, seen["accuracy"], accuracy))
+    watcher.ended()
     if state.stage_best is None:
         raise UsageError(f"stage {stage.name!r} was finished, but nothing of it is known")
-    _check_frozen(net, state.net, stage, rates)
+    for each in (state.net, state.stage_best.net):
+        check_frozen(state.frozen[stage.name], each, frozen, stage)
     return state.stage_best.net
 
 
@@ -208,16 +188,3 @@ def _check_finite(stage: Stage, number: int, seen: dict[str, float]) -> None:
             " Lower its rates (--original-rate, or `rate` in a plan), or add `warm_up: 1` or"
             " `clip: 10` to the plan."
         )
-
-
-def _check_frozen(before: Net, after: Net, stage: Stage, rates: list[ParamRate]) -> None:
-    """Prove that what is frozen has not changed by a single bit."""
-    for rate in rates:
-        layer, index = rate.owner
-        statistics = before.layer(layer).type == "BatchNorm" and stage.batch_norm == "batch"
-        if rate.rate or statistics:
-            continue
-        if not np.array_equal(before.params[layer][index], after.params[layer][index]):
-            raise VerificationError(
-                f"stage {stage.name!r}: param {index} of layer {layer!r} is frozen, but has changed"
-            )

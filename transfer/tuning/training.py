@@ -7,7 +7,7 @@ of the epoch, so that a run can be repeated, and gone on with after any epoch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,11 @@ from zoo.caffe.schema.caffe_pb2 import SolverParameter
 from zoo.net import Net
 from zoo.tensorflow_import import import_tensorflow
 from zoo.transfer.plan import Stage
-from zoo.transfer.rates import ParamRate
-from zoo.transfer.solver.params import variables_of
+from zoo.transfer.rates import ParamRate, moving_statistics
+from zoo.transfer.solver.params import Owner, read_by_owner, variables_of
 from zoo.transfer.solver.rules import RULES
+from zoo.transfer.tuning.precision import building_for
+from zoo.transfer.watch.watcher import Watcher
 
 __all__ = ["Scorer", "Trainer"]
 
@@ -74,10 +76,11 @@ class Trainer:
         import tensorflow as tf
 
         rates = list(rates)
-        moving = {rate.owner[0] for rate in rates if rate.rate}
         self._net, self.stage = net, stage
-        training = training_net(net, stage, moving)
-        self._model = to_keras(training, [blob])
+        self._input = next(iter(net.inputs))
+        training = training_net(net, stage, moving_statistics(net, stage, rates))
+        with building_for(stage.precision):
+            self._model = to_keras(training, [blob])
         variables = variables_of(training, _weight_maps(self._model))
         learning = [rate for rate in rates if rate.rate and rate.owner in variables]
         self._rates = learning
@@ -90,8 +93,11 @@ class Trainer:
             [tf.Variable(tf.zeros(each.shape), trainable=False) for each in self._variables]
             for _ in range(self._rule.histories)
         ]
+        self._averages = [
+            tf.Variable(each.value, trainable=False) for each in self._variables if stage.average
+        ]
         self._class_weights = tf.constant(class_weights)
-        self._compiled = tf.function(self._step)
+        self._compiled = tf.function(self._update_all)
         self.steps = 0
 
     @property
@@ -99,8 +105,45 @@ class Trainer:
         """The net for inference with the weights as they are now."""
         return from_keras(self._net, self._model)
 
+    @property
+    def averaged(self) -> Net:
+        """The same with the average of the weights, where the stage has one."""
+        if not self._averages:
+            return self.net
+        maps = _weight_maps(self._model)
+        arrays = {id(each): each.numpy() for map in maps.values() for each in map.variables}
+        for variable, average in zip(self._variables, self._averages, strict=True):
+            arrays[id(variable)] = average.numpy()
+        blobs = read_by_owner(self._net, maps, arrays)
+        layers = [self._net.layer(name) for name in maps]
+        return self._net.with_params(
+            {
+                layer.name: [
+                    blobs[owner].reshape(shape)
+                    for owner, shape in zip(layer.owners, layer.param_shapes, strict=True)
+                ]
+                for layer in layers
+            }
+        )
+
+    @property
+    def model(self) -> Any:
+        """The Keras model that is trained."""
+        return self._model
+
+    @property
+    def variables(self) -> dict[Owner, Any]:
+        """The variables that learn."""
+        owners = [rate.owner for rate in self._rates]
+        return dict(zip(owners, self._variables, strict=True))
+
     def epoch(
-        self, batches: Iterable[Any], length: int, number: int, seed: int
+        self,
+        batches: Iterable[Any],
+        length: int,
+        number: int,
+        seed: int,
+        watcher: Watcher | None = None,
     ) -> dict[str, float]:
         """Train for one epoch.
 
@@ -109,67 +152,86 @@ class Trainer:
         batches : pairs of inputs and labels; `length` is how many there are.
         number : which epoch of the stage it is, from 0.
         seed : what Dropout draws from.
+        watcher : looks on.
 
         Returns
         -------
         loss and accuracy on what was trained on, as it was seen, and the factor of the rates.
         """
-        import tensorflow as tf
-
-        reseed(self._model, (seed * 100_003 + number) % 2**31)
+        self.reseed(seed, number)
         loss = right = rows = 0.0
         factor = 1.0
         for index, (inputs, labels) in enumerate(batches):
             factor = self.stage.factor(number + index / length)
-            rate = factor * self._rule.correction(self._solver, self.steps)
-            batch_loss, batch_right = self._compiled(
-                tf.convert_to_tensor(inputs),
-                tf.convert_to_tensor(labels),
-                tf.constant(rate, tf.float32),
-            )
-            loss += float(batch_loss) * len(labels)
-            right += float(batch_right)
+            if watcher is not None:
+                watcher.before(self.steps, {self._input: inputs, "label": labels})
+            batch_loss, batch_right = self.step(inputs, labels, factor)
+            if watcher is not None:
+                watcher.after(self.steps - 1, batch_loss)
+            loss += batch_loss * len(labels)
+            right += batch_right
             rows += len(labels)
-            self.steps += 1
         return {"loss": loss / rows, "accuracy": right / rows, "factor": factor}
 
+    def reseed(self, seed: int, number: int) -> None:
+        """Let Dropout draw what it does in this epoch of a run with this seed."""
+        reseed(self._model, (seed * 100_003 + number) % 2**31)
+
+    def step(self, inputs: Any, labels: Any, factor: float) -> tuple[float, float]:
+        """One step at `factor` times the rates; mean loss before it, and how many were right."""
+        import tensorflow as tf
+
+        rate = factor * self._rule.correction(self._solver, self.steps)
+        loss, right = self._compiled(
+            tf.convert_to_tensor(inputs),
+            tf.convert_to_tensor(labels),
+            tf.constant(rate, tf.float32),
+        )
+        self.steps += 1
+        return float(loss), float(right)
+
     def state(self) -> dict[str, NDArray[np.float32]]:
-        """What the solver remembers, for a checkpoint."""
-        return {
-            f"{part}/{layer}/{index}": history.numpy()
-            for part, histories in enumerate(self._history)
-            for history, (layer, index) in zip(
-                histories, (rate.owner for rate in self._rates), strict=True
-            )
-        }
+        """What the solver remembers, and the average of the weights, for a checkpoint."""
+        return {name: variable.numpy() for name, variable in self._remembered()}
 
     def restore(self, net: Net, state: Mapping[str, NDArray[np.float32]], steps: int) -> None:
         """Go on from a checkpoint: the weights of `net`, and what `state` gave."""
         update_keras(net, self._model)
-        for part, histories in enumerate(self._history):
-            for history, rate in zip(histories, self._rates, strict=True):
-                history.assign(state[f"{part}/{rate.owner[0]}/{rate.owner[1]}"])
+        for name, variable in self._remembered():
+            variable.assign(state[name])
         self.steps = steps
 
-    def _step(self, inputs: Any, labels: Any, rate: Any) -> tuple[Any, Any]:
+    def _remembered(self) -> Iterator[tuple[str, Any]]:
+        parts = {str(part): histories for part, histories in enumerate(self._history)}
+        if self._averages:
+            parts["average"] = self._averages
+        for part, variables in parts.items():
+            for variable, rate in zip(variables, self._rates, strict=True):
+                yield f"{part}/{rate.owner[0]}/{rate.owner[1]}", variable
+
+    def _update_all(self, inputs: Any, labels: Any, rate: Any) -> tuple[Any, Any]:
         import tensorflow as tf
 
         values = [variable.value for variable in self._variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             scores = _flat(self._model(inputs, training=True))
-            loss = self._loss(scores, labels)
+            loss = self.loss(scores, labels)
         gradients = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         if self.stage.clip:
             gradients, _ = tf.clip_by_global_norm(gradients, self.stage.clip)
         for index, (gradient, each) in enumerate(zip(gradients, self._rates, strict=True)):
             self._update(index, tf.convert_to_tensor(gradient), each, rate)
+        for variable, average in zip(self._variables, self._averages, strict=False):
+            average.assign_sub((1 - self.stage.average) * (average - variable.value))
         hit = tf.equal(tf.argmax(scores, axis=1), tf.cast(labels, tf.int64))
         return loss, tf.reduce_sum(tf.cast(hit, tf.float32))
 
-    def _loss(self, scores: Any, labels: Any) -> Any:
+    def loss(self, scores: Any, labels: Any) -> Any:
+        """The loss that is trained, of scores of any shape with one for each class."""
         import tensorflow as tf
 
+        scores = _flat(scores)
         classes = scores.shape[-1]
         targets = tf.one_hot(labels, classes)
         smooth = self.stage.label_smoothing
@@ -190,28 +252,17 @@ class Trainer:
         variable.assign_sub(step)
 
 
-def training_net(net: Net, stage: Stage, moving: set[str]) -> Net:
-    """The net as it is trained: with Dropout, and BatchNorm in the mode that the stage wants."""
+def training_net(net: Net, stage: Stage, statistics: Collection[str]) -> Net:
+    """The net as it is trained: with Dropout, and the BatchNorms that learn `statistics`."""
     definition = copy_without(net.definition, "layer")
     for layer in net.layers:
         message = definition.layer.add()
         message.CopyFrom(layer.definition)
         if message.type == "BatchNorm":
-            frozen = stage.batch_norm == "stored" or not _learns(net, layer.tops, moving)
-            message.batch_norm_param.use_global_stats = frozen
+            message.batch_norm_param.use_global_stats = layer.name not in statistics
         if message.type == "Dropout" and stage.dropout is not None:
             message.dropout_param.dropout_ratio = stage.dropout
     return Net(definition, net.params, phase="TRAIN", shapes=net.inputs)
-
-
-def _learns(net: Net, blobs: Iterable[str], moving: set[str]) -> bool:
-    """Whether the Scale behind a BatchNorm, or else any layer of the net, is trained."""
-    scales = [
-        layer.name
-        for layer in net.layers
-        if layer.type == "Scale" and set(layer.bottoms) & set(blobs)
-    ]
-    return bool(moving & set(scales)) if scales else bool(moving)
 
 
 def _momentum(stage: Stage) -> float:
@@ -221,4 +272,5 @@ def _momentum(stage: Stage) -> float:
 def _flat(scores: Any) -> Any:
     import tensorflow as tf
 
-    return tf.reshape(scores, (-1, int(np.prod(scores.shape[1:]))))
+    flat = tf.reshape(scores, (-1, int(np.prod(scores.shape[1:]))))
+    return tf.cast(flat, tf.float32)  # whatever the layers compute in

@@ -6,6 +6,8 @@ they take is the system's to give back.
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +29,8 @@ _MOST_BYTES = 8_000_000_000
 def warped_once(data: Dataset, spec: InputSpec) -> Iterator[Dataset]:
     """The same rows, with the pictures as bytes of the size that `spec` warps them to.
 
-    Data that would take too much room, or are no pictures, are given as they are.
+    Data that would take too much room, for which the disk has none, or that are no pictures, are
+    given as they are.
 
     Raises
     ------
@@ -40,13 +43,22 @@ def warped_once(data: Dataset, spec: InputSpec) -> Iterator[Dataset]:
     if not data.is_pictures or np.prod(shape, dtype=np.int64) > _MOST_BYTES:
         yield data
         return
+    size = int(np.prod(shape[1:]))
 
     def warp(index: int) -> None:
-        pixels[index] = resize_bilinear(data.picture(index, gray=gray), (height, width))
+        pixels = resize_bilinear(data.picture(index, gray=gray), (height, width)).tobytes()
+        # Not through a map of the file, which would end the process where the disk is full.
+        written = os.pwrite(file.fileno(), pixels, index * size)
+        if written < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with tempfile.TemporaryFile() as file, ThreadPoolExecutor() as pool:
-        pixels = np.memmap(file, np.uint8, "w+", shape=shape)
-        list(pool.map(warp, range(len(data))))
-        places = {int(row): place for place, row in enumerate(data.indices)}
-        rows = replace(data.rows, read=lambda row: pixels[places[row]], files=None)
+        try:
+            list(pool.map(warp, range(len(data))))
+        except OSError:
+            rows = data.rows
+        else:
+            pixels = np.memmap(file, np.uint8, "r", shape=shape)
+            places = {int(row): place for place, row in enumerate(data.indices)}
+            rows = replace(data.rows, read=lambda row: pixels[places[row]], files=None)
         yield replace(data, rows=rows)

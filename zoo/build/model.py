@@ -88,7 +88,7 @@ def to_keras(net: Net, blobs: Sequence[str] | None = None) -> keras.Model:
         model = keras.Model(
             inputs=_alone(builder.inputs),
             outputs=_alone(outputs),
-            name=_model_name(net.name),
+            name=keras_name(net.name),
         )
     _WEIGHT_MAPS[model] = builder.weight_maps
     return model
@@ -148,12 +148,15 @@ def _weight_maps(model: Any) -> dict[str, WeightMap]:
 
 
 def keras_name(name: str) -> str:
-    """The name of a Caffe layer as a Keras layer bears it: Keras forbids slashes.
+    """The name of a Caffe layer as a Keras layer bears it.
 
-    >>> keras_name("fire9/concat")
-    'fire9.concat'
+    Keras forbids slashes; TensorFlow's scopes take ASCII, with a letter, digit or dot first.
+
+    >>> keras_name("fire9/concat"), keras_name("conv 1")
+    ('fire9.concat', 'conv_1')
     """
-    return name.replace("/", ".")
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name.replace("/", "."))
+    return plain if re.match(r"[A-Za-z0-9.]", plain) else f"net{plain}"
 
 
 def channels_last_axes(shape: Shape) -> tuple[int, ...] | None:
@@ -330,7 +333,3 @@ class Builder:
 def _alone(tensors: dict[str, Any]) -> Any:
     """One tensor by itself, several as the dict."""
     return tensors if len(tensors) > 1 else next(iter(tensors.values()))
-
-
-def _model_name(name: str) -> str:
-    return re.sub(r"[^\w.-]", "_", name) or "net"
