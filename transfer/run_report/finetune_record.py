@@ -25,7 +25,7 @@ from zoo.transfer.run_report.build import build_report
 from zoo.transfer.run_report.events_file import EventsFile
 from zoo.transfer.run_report.filters import write_filters
 from zoo.transfer.run_report.mistakes import thumbnail, worst_mistakes
-from zoo.transfer.run_report.provenance import data_facts, session, source_facts
+from zoo.transfer.run_report.provenance import data_facts, how_started, source_facts
 from zoo.transfer.run_report.stored_run import (
     CHECKPOINTS,
     EVENTS,
@@ -100,8 +100,8 @@ class FinetuneRecord:
         }
         """What binds the numbers of the run to what they were measured on."""
         before = read_run(folder).facts if (folder / FACTS).is_file() else {}
-        sessions = [*before.get("sessions", ()), session()]
-        write_json(folder / FACTS, {**facts, "sessions": sessions})
+        starts = [*before.get("starts", ()), how_started()]
+        write_json(folder / FACTS, {**facts, "starts": starts})
         shutil.rmtree(folder / EVENTS, ignore_errors=True)
         self._events: EventsFile | None = EventsFile(folder / EVENTS)
         for record in known:

@@ -43,7 +43,7 @@ def run_section(run: StoredRun) -> Element:
                 ("trained on", _data_text(data.get("train"))),
                 ("chosen by", _data_text(data.get("validation"))),
                 ("seed", str(given.get("seed", ""))),
-                ("begun", ", ".join(each["begun"] for each in given.get("sessions", ()))),
+                ("begun", ", ".join(each["begun"] for each in given.get("starts", ()))),
                 ("again with", str(given.get("command", ""))),
             ]
         ),
@@ -178,10 +178,10 @@ def speed_section(run: StoredRun) -> Element | None:
 
 def version_section(run: StoredRun) -> Element | None:
     """What it was made with."""
-    sessions = run.facts.get("sessions", ())
-    if not sessions:
+    starts = run.facts.get("starts", ())
+    if not starts:
         return None
-    return section("Made with", facts(sessions[-1].get("versions", {}).items()))
+    return section("Made with", facts(starts[-1].get("versions", {}).items()))
 
 
 def _speed_rows(log: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:

@@ -39,7 +39,7 @@ def history_section(history: History, given: Mapping[str, Any]) -> Element:
                 ("tests", f"{len(history.tests):,}" if history.tests else "none"),
                 ("started from", "; ".join(weights)),
                 ("seed", str(given["seed"]) if given.get("seed") is not None else ""),
-                ("begun", ", ".join(each["begun"] for each in given.get("sessions", ()))),
+                ("begun", ", ".join(each["begun"] for each in given.get("starts", ()))),
                 ("iterations a second", f"{median(paces):.3g}" if paces else ""),
                 ("seconds", f"{max(times):,.0f}" if times else ""),
                 (

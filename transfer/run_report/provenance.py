@@ -22,12 +22,12 @@ from zoo.transfer.data import Dataset
 if TYPE_CHECKING:
     from zoo.loaded import LoadedModel
 
-__all__ = ["data_facts", "data_hash", "session", "source_facts", "weights_facts"]
+__all__ = ["data_facts", "data_hash", "how_started", "source_facts", "weights_facts"]
 
 _PACKAGES = ("tensorflow", "keras", "numpy")
 
 
-def session() -> dict[str, Any]:
+def how_started() -> dict[str, Any]:
     """When and with what a run was begun or gone on with."""
     return {
         "begun": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -21,7 +21,7 @@ from zoo.transfer.run_report.build import Report, build_report
 from zoo.transfer.run_report.events_file import EventsFile
 from zoo.transfer.run_report.filters import write_filters
 from zoo.transfer.run_report.history import TEST, TRAIN, Point, Start
-from zoo.transfer.run_report.provenance import session, weights_facts
+from zoo.transfer.run_report.provenance import how_started, weights_facts
 from zoo.transfer.run_report.stored_run import EVENTS, FACTS, LOG, PICTURES, read_run, write_json
 from zoo.transfer.solver.events import (
     AfterTest,
@@ -86,7 +86,7 @@ class TrainingRecord:
             "solver": text,
             "seed": solver.random_seed if solver.random_seed >= 0 else None,
             "weights": [*known.get("weights", ()), *map(weights_facts, weights)],
-            "sessions": [*known.get("sessions", ()), session()],
+            "starts": [*known.get("starts", ()), how_started()],
         }
         write_json(self._directory / FACTS, given)
         self._first = net

@@ -146,7 +146,7 @@ def test_the_run_says_what_it_was_made_of(run, digits):
     assert facts["source"]["sha256"] == hashlib.sha256(weights).hexdigest()
     assert facts["source"]["license"] == "Apache-2.0"
     assert facts["seed"] == 0
-    assert set(facts["sessions"][0]["versions"]) >= {
+    assert set(facts["starts"][0]["versions"]) >= {
         "zoo",
         "tensorflow",
         "keras",
@@ -328,9 +328,9 @@ def test_an_unfinished_run_has_a_report_of_its_curves(digits, tmp_path, capsys):
     assert "Learning curves" in page.headings
     assert "Calibration" not in page.headings
     assert page.row("state")[1] == "not finished"
-    # And it can be gone on with: the session is added, the curves have no epoch twice.
+    # And it can be gone on with: the start is added, the curves have no epoch twice.
     done = tuned(digits, tmp_path / "run", resume=True)
-    assert len(json.loads((done.directory / "run.json").read_text())["sessions"]) == 2
+    assert len(json.loads((done.directory / "run.json").read_text())["starts"]) == 2
     steps = [(tag, step) for tag, step, _ in events_of(done.directory / "events")]
     assert len(steps) == len(set(steps))
     assert ("all/loss", 1) in steps

@@ -50,7 +50,7 @@ def test_a_run_of_a_solver_keeps_its_record(folder, capsys):
     facts = json.loads((directory / "run.json").read_text())
     assert (facts["kind"], facts["seed"]) == ("train", 7)
     assert "stepsize: 20" in facts["solver"]
-    assert facts["sessions"][0]["versions"]["numpy"] == np.__version__
+    assert facts["starts"][0]["versions"]["numpy"] == np.__version__
     log = [json.loads(line) for line in (directory / "log.jsonl").read_text().splitlines()]
     shown = [each for each in log if each.get("phase") == "train"]
     assert [each["iteration"] for each in shown] == [*range(0, 40, 5), 40]
@@ -88,7 +88,7 @@ def test_a_run_that_goes_on_from_a_snapshot_goes_on_in_its_record(folder, capsys
     page = HtmlPage((folder / "run" / "report.html").read_text(encoding="utf-8"))
     assert page.row("starts")[1] == "2"
     assert page.row("1") == ["1", "20", "s_iter_20.solverstate"]
-    assert len(json.loads((folder / "run" / "run.json").read_text())["sessions"]) == 2
+    assert len(json.loads((folder / "run" / "run.json").read_text())["starts"]) == 2
 
 
 def test_weights_to_start_from_stand_in_the_record_with_their_licence(folder):
