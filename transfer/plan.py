@@ -232,8 +232,8 @@ def preset(name: str = "two-stage", original_rate: float = ORIGINAL_RATE) -> Pla
 def _tuning(name: str, layers: str, top: float, rest: float) -> Stage:
     """A stage behind a trained classifier.
 
-    A few hundred pictures are learned by heart within fifteen epochs, at rates that leave the
-    weights jumping about; their average is better than any of them.
+    Small batches make the weights jump about, which keeps a few hundred pictures from being learned
+    by heart; their average, over three epochs of 500 pictures, is better than any of them.
     """
     groups = (Group(("head",), top), Group((layers,), rest))
-    return Stage(name, groups=groups, rate=rest, average=0.98)
+    return Stage(name, groups=groups, rate=rest, epochs=24, batch_size=16, average=0.99)
