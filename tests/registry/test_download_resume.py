@@ -188,6 +188,8 @@ def started(web, tmp_path, url, at_least=500_000):
         env=environment,
         cwd=ROOT,
         stderr=subprocess.DEVNULL,
+        # Whoever runs the tests in the background may ignore SIGINT, which is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 30
     while not any(p.stat().st_size > at_least for p in (tmp_path / "parts").glob("*.part")):

@@ -51,27 +51,26 @@ def test_twenty_processes_make_one_download_and_twenty_good_results(server):
 
 
 CACHED = """
-import os, sys
+import sys
 from zoo.cli.main import main
 assert main(["fetch", "lenet_digits", "--quiet"]) == 0
-heavy = {"tensorflow", "keras", "requests", "rich"} & set(sys.modules)
-print(sum(os.times()[:2]), sorted(heavy), file=sys.stderr)
+heavy = {"tensorflow", "keras", "requests", "rich", "h5py", "sklearn", "matplotlib"}
+print(sorted(heavy & set(sys.modules)), file=sys.stderr)
 """
 
 
-def test_a_cached_fetch_takes_less_than_half_a_second_and_no_tensorflow(own_zoo_home):
+def test_a_cached_fetch_imports_nothing_heavy(own_zoo_home):
+    """What takes time; benchmarks/registry.py measures how much."""
     fetch("lenet_digits")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", CACHED]
-    runs = [
-        subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        for _ in range(3)
-    ]
-    # The time of the processor, for the tests may share it with others.
-    seconds = min(float(run.stderr.split()[0]) for run in runs)
-    assert seconds < 0.5
-    assert [run.stderr.partition(" ")[2].strip() for run in runs] == ["[]"] * 3
-    assert runs[0].stdout == f"{own_zoo_home / 'models' / 'lenet_digits'}\n"
+    done = subprocess.run(
+        [sys.executable, "-c", CACHED],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == "[]\n"
+    assert done.stdout == f"{own_zoo_home / 'models' / 'lenet_digits'}\n"
 
 
 def test_a_killed_fetch_leaves_no_model_and_the_next_one_cleans_up(server, own_zoo_home):
