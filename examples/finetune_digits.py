@@ -38,7 +38,9 @@ RATES = {"scratch": 0.01, "all": 1.0, "two-stage": 1.0}
 
 def plan(name: str) -> Plan:
     """A plan for digits, which must not be mirrored, with fewer epochs than photographs need."""
-    return preset(name, RATES[name]).with_settings(epochs=12, mirror=False, scale=(1.0, 1.2))
+    return preset(name, RATES[name]).with_settings(
+        epochs=12, batch_size=32, average=0.9, mirror=False, scale=(1.0, 1.2)
+    )
 
 
 def write_digits(folder: Path, seed: int) -> tuple[Dataset, Dataset]:
