@@ -119,6 +119,7 @@ def parts(net, blob):
         return None
 
 
+@pytest.mark.slow
 @settings(FIXED, max_examples=12)
 @given(random_nets())
 def test_a_cut_parts_a_net_in_two_that_compute_the_same(sample):

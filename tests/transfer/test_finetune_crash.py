@@ -102,6 +102,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint_and_says_so(whole, digits, t
     assert_same_run(output, whole)
 
 
+@pytest.mark.slow
 def test_a_disk_too_full_for_the_model_keeps_the_training(digits, tmp_path):
     output = tmp_path / "run"
     head = [*words(digits, output)[:-4], "--plan", "head", "-o", str(output)]

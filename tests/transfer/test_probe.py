@@ -78,6 +78,7 @@ def test_labels_without_meaning_are_at_chance():
     assert found.chance == 0.5
 
 
+@pytest.mark.slow
 def test_the_same_data_give_the_same_numbers():
     features = made_features(spread=4.0)
     one, other = probe_features(features), probe_features(features)
@@ -85,6 +86,7 @@ def test_the_same_data_give_the_same_numbers():
     np.testing.assert_array_equal(one.best.linear.weights, other.best.linear.weights)
 
 
+@pytest.mark.slow
 def test_units_of_a_blob_do_not_matter():
     features = made_features(spread=4.0)
     large = Features(
@@ -118,6 +120,7 @@ def test_data_without_classes_are_refused(model, folder):
         probe(model, folder / "train" / "blue", "conv1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", ["train", "two"])
 @pytest.mark.parametrize("classifier", ["logreg", "svm"])
 @pytest.mark.parametrize(
