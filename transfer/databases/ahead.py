@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Generator, Iterator
-from queue import Empty, Full, Queue
+from queue import Full, Queue
 from threading import Event, Thread
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ def ahead(items: Iterator[Item]) -> Generator[Item]:
     """The same items in the same order, made in a thread of its own, two in advance.
 
     What making an item raises is raised where that item would have come. The thread ends when the
-    iterator is closed or dropped.
+    iterator is closed or dropped, and before the interpreter does.
 
     Examples
     --------
@@ -30,6 +31,15 @@ def ahead(items: Iterator[Item]) -> Generator[Item]:
     left = Event()
     thread = Thread(target=_fill, args=(items, queue, left), daemon=True)
     thread.start()
+
+    def stop() -> None:
+        left.set()
+        while not queue.empty():
+            queue.get()
+        thread.join()
+
+    # A thread that the end of the interpreter kills keeps its locks, HDF5's one for all files too.
+    atexit.register(stop)
     try:
         while True:
             made, item = queue.get()
@@ -39,13 +49,8 @@ def ahead(items: Iterator[Item]) -> Generator[Item]:
                 raise item
             yield item
     finally:
-        left.set()
-        while True:
-            try:
-                queue.get_nowait()
-            except Empty:
-                break
-        thread.join()
+        atexit.unregister(stop)
+        stop()
 
 
 def _fill(items: Iterator[Any], queue: Queue[tuple[bool, Any]], left: Event) -> None:

@@ -152,6 +152,20 @@ class CaffeSolver:
 
     def solve(self) -> Trained:
         """Train to `max_iter`, or until a stop is asked for."""
+        try:
+            net = self._solve()
+        finally:
+            self._close()
+        return Trained(
+            net,
+            self.iteration,
+            np.array(self._losses),
+            tuple(self._tests),
+            tuple(self._snapshots),
+            self._stopping,
+        )
+
+    def _solve(self) -> Net:
         self._listen(Started(self._step.net.name, self.param.lr_policy))
         self.step(self.param.max_iter - self.iteration)
         net = self.net
@@ -162,15 +176,7 @@ class CaffeSolver:
         if not self._stopping:
             self._watcher.ended()
         self._listen(Ended(self.iteration, self._stopping))
-        self._close()
-        return Trained(
-            net,
-            self.iteration,
-            np.array(self._losses),
-            tuple(self._tests),
-            tuple(self._snapshots),
-            self._stopping,
-        )
+        return net
 
     def step(self, iterations: int) -> None:
         """Train for so many iterations, with tests, snapshots and requests on the way."""

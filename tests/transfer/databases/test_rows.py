@@ -1,5 +1,8 @@
 """HDF5Data and DummyData: the order of rows, passes, fillers, and taking up where it was left."""
 
+import os
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +15,8 @@ from zoo.caffe.schema.caffe_pb2 import LayerParameter
 from zoo.errors import NetError, UsageError
 from zoo.transfer.databases import open_source
 from zoo.transfer.databases.ahead import ahead
+
+ROOT = Path(__file__).parents[3]
 
 
 def layer(text):
@@ -155,6 +160,37 @@ def test_reading_ahead_keeps_the_order_and_hands_on_errors():
     assert [next(items) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(UsageError, match="a row is damaged"):
         next(items)
+
+
+LEFT = """
+import threading, time
+from zoo.transfer.databases.ahead import ahead
+
+lock = threading.Lock()
+
+def rows():
+    while True:
+        with lock:
+            time.sleep(0.2)
+        yield 1
+
+class File:
+    def __del__(self):
+        with lock:
+            print("closed")
+
+file, items = File(), ahead(rows())
+next(items)
+"""
+
+
+def test_reading_ahead_holds_no_lock_when_the_interpreter_ends():
+    """As h5py's: closing a file takes the lock under which the thread reads."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        [sys.executable, "-c", LEFT], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "closed\n", "")
 
 
 def test_reading_ahead_ends_when_it_is_closed():
