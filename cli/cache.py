@@ -202,7 +202,7 @@ def _tell_licences(names: list[str], output: Output) -> None:
     for name in names:
         licence = license_of(Cache().existing(name).card)
         if licence.kind != "permissive":
-            output.note(f"{name}: licence {licence.label}: {licence.sentence}")
+            output.note(f"{name}: licence {licence.summary}")
 
 
 _ACTIONS: dict[str, tuple[Callable[[argparse.Namespace], int], tuple[str, ...]]] = {

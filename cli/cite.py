@@ -30,7 +30,7 @@ def add(subparsers: Any) -> None:
         example="zoo cite finetune_flickr_style > references.bib\n"
         "zoo cite vgg16 resnet50 --format apa\nzoo cite --project --format cff > CITATION.cff",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="names of models")
+    parser.add_argument("names", nargs="*", metavar="MODEL", help="models, or their directories")
     parser.add_argument(
         "--format", choices=("bibtex", "apa", "cff"), default="bibtex", help="bibtex by default"
     )
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from zoo.registry.cite import collect, collect_project
 
     if bool(args.names) == args.project:
-        raise UsageError("zoo cite: expected names of models, or --project.")
+        raise UsageError("zoo cite: expected models, or --project; not both.")
     output = Output.of(args)
     if args.project:
         found = collect_project(args.source)

@@ -18,7 +18,6 @@ from zoo.errors import UsageError
 
 if TYPE_CHECKING:
     from zoo.registry.fetch import FetchResult
-    from zoo.registry.licence import License
     from zoo.registry.lock_file import LockedModel
     from zoo.registry.plan import PlannedFile
 
@@ -190,13 +189,9 @@ def _tell(result: FetchResult, output: Output) -> None:
     if result.verified:
         output.note(f"{result.name}: verified {', '.join(result.verified)}")
     if result.license is not None and (result.planned or result.license.kind != "permissive"):
-        output.note(f"{result.name}: licence {_license(result.license)}")
+        output.note(f"{result.name}: licence {result.license.summary}")
     if result.note:
         output.note(f"{result.name}: {result.note}")
-
-
-def _license(license: License) -> str:
-    return f"{license.label}: {license.sentence}" if license.terms else license.sentence
 
 
 def _tell_plan(result: FetchResult, output: Output) -> None:

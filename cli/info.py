@@ -23,9 +23,9 @@ def add(subparsers: Any) -> None:
         run,
         help="show a model's card, and what its definition costs, without fetching weights",
         example="zoo info lenet_digits\nzoo info bvlc_googlenet --bibtex\n"
-        "zoo info squeezenet_v1.0 --source ../models --json",
+        "zoo info squeezenet_v1.0 --source ../models --json\nzoo info ./my_model",
     )
-    parser.add_argument("name", metavar="NAME", help="name of the model")
+    parser.add_argument("name", metavar="MODEL", help="a model, or its directory")
     parser.add_argument("--bibtex", action="store_true", help="print its citation alone")
     add_sources(parser)
 
@@ -66,7 +66,7 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "task", facts["task"] or ""
     yield from _license_lines(facts)
     yield "source", facts["source"] or ""
-    yield "cached", facts["directory"] or "no"
+    yield "cached", facts["directory"] if facts["cached"] else "no"
     yield from _weights_lines(facts)
     yield from _input_lines(facts)
     yield from _output_lines(facts)

@@ -48,12 +48,15 @@ def run(args: argparse.Namespace) -> int:
         _show(configured_sources(), str(config_path()), output)
         return 0
     name = args.words[0]
+    changed = args.action == "remove" or name not in configured_sources()
     if args.action == "add":
-        address, done = add_source(name, args.words[1]), "added to"
+        address = add_source(name, args.words[1])
+        done = "added to" if changed else "is already in"
     else:
         address, done = remove_source(name), "removed from"
     if output.as_json:
-        output.document({"name": name, "address": address, "config": config_path()})
+        facts = {"name": name, "address": address, "changed": changed, "config": config_path()}
+        output.document(facts)
     else:
         output.note(f"{name} ({address}) {done} {config_path()}")
     return 0

@@ -29,7 +29,7 @@ from urllib.parse import unquote, urlsplit
 from zoo.errors import UsageError, did_you_mean
 from zoo.registry.contents import README, file_stem, is_archive, is_plain, is_weights
 from zoo.registry.sources import source_names, source_place
-from zoo.registry.storage.share_links import downloadable, is_share_link
+from zoo.registry.storage.share_links import downloadable, is_share_link, only_for_people
 
 __all__ = ["HasHashes", "ModelAddress", "Pin", "parse_address"]
 
@@ -187,8 +187,6 @@ def parse_address(text: str, *, weights: bool = False, prefer_names: bool = Fals
         return replace(address, pin=pin)
     if not text or "\0" in text:
         raise UsageError(f"{text!r} is no address of a model.")
-    if "::" in text and "://" in text:
-        raise UsageError(f"{text!r}: addresses chained with '::' are not followed; name the place.")
     scheme, separator, beyond = text.partition("://")
     if separator:
         return _by_scheme(scheme.lower(), beyond, text, weights)
@@ -204,6 +202,10 @@ def parse_address(text: str, *, weights: bool = False, prefer_names: bool = Fals
 def _by_scheme(scheme: str, rest: str, text: str, weights: bool) -> ModelAddress:
     if scheme in ("http", "https"):
         return _web(text, weights)
+    if "::" in text:
+        raise UsageError(f"{text!r}: addresses chained with '::' are not followed; name the place.")
+    if not rest.strip("/"):
+        raise UsageError(f"{text!r} is no address: it names no place.")
     if scheme == "hf":
         return _hub(rest, text)
     if scheme == "file":
@@ -231,6 +233,8 @@ def _web(text: str, weights: bool) -> ModelAddress:
         return ModelAddress("hub", page["repo"] + folder, page["revision"] or "")
     if host == "github.com" and (found := _GITHUB_FOLDER.fullmatch(urlsplit(url).path)):
         url = f"https://github.com{found['repo']}/raw/{found['rest']}"
+    if reason := only_for_people(url):
+        raise UsageError(f"{text}: no model can be fetched from there: {reason}.")
     if path.lower().endswith(f"/{README}"):
         return ModelAddress("site", url.partition("#")[0].partition("?")[0].rpartition("/")[0])
     return ModelAddress("readme" if path.lower().endswith(".md") else "site", url)

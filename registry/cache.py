@@ -130,6 +130,8 @@ class Cache(CacheFolder):
         if not path.is_dir():
             path = self.existing(name).directory
         with self.lock(path.name, wait=wait), self.changing_blobs():
+            if not path.is_dir():
+                self.existing(path.name)  # another process was quicker
             blobs = self.blobs.behind(path)
             freed = self.own_bytes(path)
             # A killed removal leaves a name that the next change sweeps, never half a model.

@@ -135,6 +135,11 @@ class CacheFolder:
                     " Free some space (`zoo cache gc`, `zoo remove NAME`), or set ZOO_HOME to a"
                     " folder with more."
                 ) from None
+            if isinstance(error, FileNotFoundError) and self.home.is_dir():
+                raise UnavailableError(
+                    f"{error.filename} was taken out of the cache meanwhile, by another process."
+                    " Try again."
+                ) from None
             raise UnavailableError(
                 f"the cache folder {self.home} cannot be used: {reason}"
                 f"{f' ({error.filename})' if error.filename else ''}."

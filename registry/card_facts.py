@@ -109,7 +109,8 @@ def texts(card: Card, key: str) -> list[str]:
     """
     value = card.metadata.get(key)
     values = value if isinstance(value, list) else [value]
-    return [str(item).strip() for item in values if item not in (None, "")]
+    found = [str(item).strip() for item in values if not isinstance(item, dict | list | None)]
+    return [text for text in found if text]
 
 
 def _plain(value: Any) -> Any:

@@ -28,6 +28,7 @@ from zoo.registry.cached import CachedModel
 from zoo.registry.card import Card
 from zoo.registry.contents import check_model_name, weights_file
 from zoo.registry.found import Found, Sources, as_storages, listed_entry, match
+from zoo.registry.local import refuse_path
 from zoo.registry.model_entry import ModelEntry
 from zoo.registry.search import ranked
 from zoo.registry.sources import configured_sources
@@ -87,7 +88,8 @@ class Registry:
         Raises
         ------
         UsageError
-            when several of the user's own sources have it, or no source is called so.
+            when several of the user's own sources have it, or no source is called so, or nothing
+            has that name but a folder or a file here.
         UnknownModelError
             with the nearest names of all sources, and the sources that could not be reached.
         DownloadError
@@ -95,12 +97,15 @@ class Registry:
         """
         qualifier, separator, bare = name.partition("/")
         if separator:
+            if qualifier not in self._named and qualifier not in self.unreachable:
+                refuse_path(name)
             return self._find_in(qualifier, check_model_name(bare))
         check_model_name(name)
         found = self._first(name, by_title=False) or self._first(name, by_title=True)
         if found is not None:
             return found
         self._require_a_source()
+        refuse_path(name)
         raise UnknownModelError(name, [*self.names(), *self._aliases()], self._searched())
 
     def names(self) -> Sequence[str]:

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from zoo.errors import CardError, UnknownModelError, UsageError, did_you_mean
+from zoo.registry.address import parse_address
 from zoo.registry.bibliography import Reference, joined, made_up, read_bibtex, unique
 from zoo.registry.cache import Cache
 from zoo.registry.card import Card
@@ -24,6 +25,8 @@ from zoo.registry.catalogue import Registry
 from zoo.registry.citation_styles import apa, citation_cff
 from zoo.registry.found import Sources
 from zoo.registry.known import known
+from zoo.registry.local import local_model
+from zoo.registry.locate import found_at
 from zoo.registry.publish_derived import stated_sources
 from zoo.registry.usage import uses
 
@@ -84,7 +87,7 @@ def cite(*names: str, format: str = "bibtex", sources: Sources = ()) -> str:
 
     Parameters
     ----------
-    names : of models.
+    names : of models; a model directory or another address will do, see `zoo.load`.
     format : "bibtex", "apa" or "cff".
     sources : where models are looked for, see `zoo.fetch`.
 
@@ -110,7 +113,7 @@ def collect(names: Sequence[str], sources: Sources = (), home: Cache | None = No
     """
     collector = _Collector(Registry(sources, home))
     for name in names:
-        collector.add(name, "model")
+        collector.add(*collector.given(name), "model")
     collector.add_caffe()
     found = collector.found
     found.title = " and ".join(collector.titles)
@@ -124,7 +127,7 @@ def collect_project(sources: Sources = (), home: Cache | None = None) -> Bibliog
     collector = _Collector(Registry(sources, home))
     for name in names:
         try:
-            collector.add(name, "model")
+            collector.add(*collector.named(name), "model")
         except UnknownModelError:
             collector.found.notes.append(f"{name} was used, but is not in the cache nor elsewhere")
     collector.add_caffe()
@@ -139,15 +142,33 @@ class _Collector:
         self.found = Bibliography("")
         self.titles: list[str] = []
         self._registry = registry
-        self._seen: set[str] = set()
+        self._seen: set[str] = set()  # by card: a directory may be called as what it was made from
         self._made_with_caffe = False
 
-    def add(self, name: str, role: str) -> None:
+    def given(self, text: str) -> tuple[str, Card]:
+        """The model that a user means, by its directory, its name or another address."""
+        address = parse_address(text)
+        if address.kind == "folder":
+            model = local_model(address.target)
+            return model.name, model.card
+        if address.kind != "name":
+            found = found_at(address)
+            return found.name, found.card
+        return self.named(text)
+
+    def named(self, name: str) -> tuple[str, Card]:
+        """The model of that name, in the cache or else in a source."""
+        model = self._registry.cache.get(name)
+        if model is not None:
+            return model.name, model.card
+        found = self._registry.find(name)
+        return found.name, found.card
+
+    def add(self, name: str, card: Card, role: str) -> None:
         """Take a model and everything behind it."""
-        name, card = self._card(name)
-        if name in self._seen:
+        if card.path in self._seen:
             return
-        self._seen.add(name)
+        self._seen.add(card.path)
         if role == "model":
             self.titles.append(card.name or name)
         self._made_with_caffe |= any(key in card.metadata for key in _MADE_WITH_CAFFE)
@@ -175,16 +196,9 @@ class _Collector:
 
     def _follow(self, base: str, name: str) -> None:
         try:
-            self.add(base.partition("@sha")[0], "source")
+            self.add(*self.named(base.partition("@sha")[0]), "source")
         except (UnknownModelError, UsageError):
             self.found.notes.append(f"{name}: cite {base!r}, of which it was made, by hand")
-
-    def _card(self, name: str) -> tuple[str, Card]:
-        model = self._registry.cache.get(name)
-        if model is not None:
-            return model.name, model.card
-        found = self._registry.find(name)
-        return found.name, found.card
 
     def _papers(self, name: str, card: Card) -> list[Reference]:
         if card.citation:

@@ -135,10 +135,10 @@ def download(
             if problem is None:
                 part.become(target)
                 return found
-            mixed = bool(part.resumed) or len(part.sources) > 1
+            pieced = part.is_pieced
             part.empty()
-            if mixed and not anew:
-                anew = True  # the address may be right, and what was here before it wrong
+            if pieced and not anew:
+                anew = True  # the file may be right, and what was here before or went on wrong
                 continue
             wrong = wrong or problem
             attempts.append((found.url, "gave another file"))

@@ -7,7 +7,6 @@ in `zoo.registry.demands`; `zoo.registry.assemble` brings the files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,60 +15,20 @@ from zoo.registry.address import ModelAddress, parse_address
 from zoo.registry.cache import Cache
 from zoo.registry.cached import CachedModel, Record
 from zoo.registry.catalogue import Registry
-from zoo.registry.consent import Accept, Consent, license_of, needs_acceptance
+from zoo.registry.consent import Accept, Consent
 from zoo.registry.demands import Demands
+from zoo.registry.fetch_result import FetchResult, dry_result, result_of
 from zoo.registry.found import Found, Sources, as_storages, match
 from zoo.registry.hashes import Expected
-from zoo.registry.licence import License
 from zoo.registry.locate import Hints, locate
 from zoo.registry.patience import Patience
-from zoo.registry.plan import FetchPlan, PlannedFile, expected_hashes, plan_fetch
+from zoo.registry.plan import FetchPlan, PlannedFile, expected_hashes, joined, plan_fetch
 from zoo.registry.storage.folder import FolderSource
 
 if TYPE_CHECKING:
     from zoo.registry.download import Progress
 
 __all__ = ["FetchPlan", "FetchResult", "PlannedFile", "fetch", "plan_fetch"]
-
-
-@dataclass(frozen=True)
-class FetchResult:
-    """What a fetch did, or what it would do.
-
-    Parameters
-    ----------
-    name : the model's name, as its directory has it.
-    directory : where its files lie.
-    source : where they came from.
-    files : their names.
-    downloaded : False when they were here already, or nothing was to be done.
-    bytes : of all files, as far as they are known.
-    verified : the hashes of the weights that were promised and kept, such as "sha1:24c2...".
-    note : what a user should know, or "".
-    license : what the weights may be used for.
-    planned : after a dry run, the files with the addresses that they would come from.
-    asks_for : after a dry run, the options without which a script would not get it.
-    """
-
-    name: str
-    directory: Path
-    source: str
-    files: tuple[str, ...]
-    downloaded: bool
-    bytes: int
-    verified: tuple[str, ...] = ()
-    note: str = ""
-    license: License | None = None
-    planned: tuple[PlannedFile, ...] = ()
-    asks_for: tuple[str, ...] = ()
-    cached: CachedModel | None = field(default=None, repr=False)
-
-    @property
-    def model(self) -> CachedModel:
-        """The model in the cache; UsageError after a dry run of one that is not there."""
-        if self.cached is None:
-            raise UsageError(f"{self.name} was not fetched: this was a dry run")
-        return self.cached
 
 
 def fetch(
@@ -119,6 +78,7 @@ def fetch(
     cache = cache or Cache()
     by_hash = bool(sha1 or sha256)
     address = parse_address(str(name), weights=by_hash, prefer_names=bool(sources))
+    hints.require_use(address)
     demands = Demands.of(address, sha1, sha256, trust_first_use, Consent(cache.home))
     here = None if force else _meant(cache, hints.name_of(address), address, sources)
     if here is not None:
@@ -136,7 +96,7 @@ def fetch(
         _require_network(address, plan, found)
     plan = demands.applied(plan, found, dry_run=dry_run)
     if dry_run:
-        return _would_fetch(cache.path(found.name), found, plan, demands, note)
+        return dry_result(cache.path(found.name), found, plan, demands, note)
     with cache.lock(found.name):
         here = _usable(cache, found.name, force)  # another process may have been quicker
         if here is not None:
@@ -174,8 +134,8 @@ def _fetched(
         record = Record(found.name, found.source.name, came.files, plan.weights, verified)
         model = cache.install(directory, record)
     missing = [f"{file} was not fetched ({why})" for file, why in came.missing.items()]
-    told = _joined(note, plan.note, *missing, demands.note(found, plan, weights))
-    return _result(model, told, downloaded=True)
+    told = joined(note, plan.note, *missing, demands.note(found, plan, weights))
+    return result_of(model, told, downloaded=True)
 
 
 def _meant(cache: Cache, name: str, address: ModelAddress, sources: Sources) -> CachedModel | None:
@@ -219,7 +179,7 @@ def _as_it_is(
         )
     if address.kind == "folder":
         sources = address.target
-    return _result(model, _joined(note, _disagreement(model, sources)), downloaded=False)
+    return result_of(model, joined(note, _disagreement(model, sources)), downloaded=False)
 
 
 def _require_network(
@@ -262,45 +222,3 @@ def _disagreement(cached: CachedModel, sources: Sources) -> str:
                     f" {promise.digest}; --force fetches that one"
                 )
     return ""
-
-
-def _joined(*notes: str) -> str:
-    return "; ".join(note for note in notes if note)
-
-
-def _result(model: CachedModel, note: str, *, downloaded: bool) -> FetchResult:
-    record = model.record
-    return FetchResult(
-        name=model.name,
-        directory=model.directory,
-        source=record.source,
-        files=tuple(record.files),
-        downloaded=downloaded,
-        bytes=model.size,
-        verified=record.verified_against,
-        note=note,
-        license=license_of(model.card),
-        cached=model,
-    )
-
-
-def _would_fetch(
-    directory: Path, found: Found, plan: FetchPlan, demands: Demands, note: str
-) -> FetchResult:
-    from zoo.registry.measure import measured
-
-    plan, troubles = measured(plan, found)
-    asks = ["--accept-license"] if needs_acceptance(found.card) else []
-    asks += ["--trust-first-use"] if demands.wants_trust(found, plan) else []
-    return FetchResult(
-        found.name,
-        directory,
-        found.source.name,
-        tuple(file.name for file in plan.files),
-        downloaded=False,
-        bytes=plan.bytes,
-        note=_joined("nothing was fetched (dry run)", note, plan.note, *troubles),
-        license=license_of(found.card),
-        planned=plan.files,
-        asks_for=tuple(asks),
-    )

@@ -70,6 +70,11 @@ class License:
             return "not stated: ask the authors before you use it"
         return self.terms.sentence
 
+    @property
+    def summary(self) -> str:
+        """What it is called and what a user may do."""
+        return f"{self.label}: {self.sentence}" if self.terms else self.sentence
+
 
 def read_license(text: str | None) -> License:
     """The licence that an author's words mean.

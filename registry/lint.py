@@ -16,6 +16,7 @@ from zoo.errors import CardError, UsageError
 from zoo.registry.card import Card
 from zoo.registry.contents import README, is_plain
 from zoo.registry.hashes import parse_hash
+from zoo.registry.publish_template import UNFILLED
 from zoo.registry.storage.share_links import only_for_people
 
 __all__ = ["Problem", "find_readmes", "lint", "lint_file"]
@@ -51,6 +52,7 @@ def lint(card: Card) -> list[Problem]:
     for model in card.each_model():
         for check in (_missing, _weights, _hashes, _ids, _sections):
             found.extend(check(model))
+    found.extend(_unfilled(card))
     return sorted(dict.fromkeys(found), key=lambda problem: problem.line)
 
 
@@ -149,6 +151,14 @@ def _sections(card: Card) -> Iterator[Problem]:
     except CardError as error:
         text = str(error).removeprefix(f"{card.path}: ")
         yield Problem(card.line("input"), text, "input")
+
+
+def _unfilled(card: Card) -> Iterator[Problem]:
+    """What `zoo new` wrote for the author to replace."""
+    for number, text in enumerate(card.text().splitlines(), 1):
+        if text in UNFILLED:
+            told = "still the text of `zoo new`: write what it asks for, or remove it"
+            yield Problem(number, told)
 
 
 def _of(card: Card, key: str, text: str) -> Problem:

@@ -15,13 +15,15 @@ from zoo.registry.catalogue import Registry
 from zoo.registry.contents import check_model_name, file_stem, is_archive, is_weights
 from zoo.registry.found import Found, Sources
 from zoo.registry.hashes import ExpectedHash
+from zoo.registry.local import refuse_path
+from zoo.registry.offers import weights_addresses
 from zoo.registry.storage import Storage
 from zoo.registry.storage.folder import FolderSource
 from zoo.registry.storage.known import KnownSource
 from zoo.registry.storage.layered import Layered
 from zoo.registry.storage.loose import LooseModel
 
-__all__ = ["Hints", "locate"]
+__all__ = ["Hints", "found_at", "locate"]
 
 _KEY = re.compile(r"\w[\w-]*")
 
@@ -40,6 +42,21 @@ class Hints:
     model: str = ""
     prototxts: tuple[str, ...] = ()
     member: str = ""
+
+    def require_use(self, address: ModelAddress) -> None:
+        """Refuse what says nothing of a model at this address.
+
+        Raises
+        ------
+        UsageError
+        """
+        told = {"--prototxt": self.prototxts, "--member": self.member}
+        for option, value in told.items():
+            if value and address.kind != "weights":
+                raise UsageError(
+                    f"{option} is for weights that lie alone, at an address of their own;"
+                    f" {address.target} is none."
+                )
 
     def name_of(self, address: ModelAddress) -> str:
         """What the model of an address is called here."""
@@ -82,6 +99,16 @@ def locate(
         found = registry.find(qualifier + address.target)
         found, problems = _with_definitions(found)
         return _one_of(found, address, hints), {**registry.unreachable, **problems}
+    return _one_of(found_at(address, hints, hashes), address, hints), {}
+
+
+def found_at(
+    address: ModelAddress, hints: Hints = Hints(), hashes: Sequence[ExpectedHash] = ()
+) -> Found:
+    """What is at an address that is no name, with its readme as it is, of several models too.
+
+    Parameters and errors are those of `locate`.
+    """
     name = check_model_name(address.name)
     if address.kind == "weights":
         source: Storage = _weights_alone(name, address, hints, hashes)
@@ -89,20 +116,20 @@ def locate(
         source = _readme_alone(name, address)
     else:
         source = _storage(address, name)
-    return _one_of(Found(name, source, source.card(name)), address, hints), {}
+    return Found(name, source, source.card(name))
 
 
 def _one_of(found: Found, address: ModelAddress, hints: Hints) -> Found:
     """The model, or the one that is meant of several that the readme describes."""
-    if not found.card.models:
-        return found
     try:
         chosen = found.card.model(hints.model or None)
     except CardError as error:
         raise CardError(f"{error} Name it with --model.") from None
+    if not found.card.models:
+        return found
     name = check_model_name(f"{found.name}--{hints.model}")
     facts = {key: value for key, value in chosen.metadata.items() if _KEY.fullmatch(key)}
-    facts |= {"citation": chosen.citation}
+    facts |= {"citation": chosen.citation, "mirrors": weights_addresses(chosen)[1:] or None}
     card = Card.parse(f"---\nname: {name}\n---\n", found.card.path)
     card = card.with_values(**{key: value for key, value in facts.items() if value is not None})
     top = LooseModel(name, found.source.name, card)
@@ -155,6 +182,8 @@ def _only(source: Storage, name: str, address: ModelAddress) -> Storage:
     names = source.list()
     if list(names) == [name]:
         return source
+    if not names and address.kind == "folder":
+        refuse_path(address.target)
     if not names:
         raise UnknownModelError(name, names, f"{address.place}: it has no readme.md there")
     raise UsageError(

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from zoo.errors import UnavailableError
 from zoo.registry.card import Card
+from zoo.registry.card_facts import texts
 from zoo.registry.contents import is_archive, is_weights
 from zoo.registry.hashes import ExpectedHash, parse_hash
 from zoo.registry.storage.share_links import downloadable, only_for_people
@@ -18,11 +19,17 @@ __all__ = [
     "gives_archive",
     "giving_files",
     "never_comes",
-    "texts",
+    "weights_addresses",
     "weights_name",
 ]
 
 _PAGE = "it is a page where one has to go on by hand"
+
+
+def weights_addresses(card: Card) -> list[str]:
+    """Every address of the weights that the card gives, the best one first."""
+    given = card.document.every("caffemodel_url", card.chosen)
+    return list(dict.fromkeys([*given, *texts(card, "mirrors")]))
 
 
 def giving_files(card: Card, given: Sequence[str]) -> list[str]:
@@ -56,8 +63,7 @@ def gives_archive(url: str, card: Card, member: str) -> bool:
 
 def archives_of(card: Card) -> tuple[str, ...]:
     """The addresses of archives among those of the weights."""
-    given = [*([card.caffemodel_url] if card.caffemodel_url else []), *texts(card, "mirrors")]
-    urls = [downloadable(url) for url in given if not only_for_people(url)]
+    urls = [downloadable(url) for url in weights_addresses(card) if not only_for_people(url)]
     return tuple(u for u in urls if gives_archive(u, card, card.value("archive_member") or ""))
 
 
@@ -81,13 +87,6 @@ def never_comes(urls: Sequence[str], hash: object) -> bool:
     from zoo.registry.download import is_unguarded
 
     return hash is None and all(map(is_unguarded, urls))
-
-
-def texts(card: Card, key: str) -> list[str]:
-    """The texts of a key that may have one or several."""
-    value = card.metadata.get(key)
-    values = value if isinstance(value, list) else [value]
-    return [item.strip() for item in values if isinstance(item, str) and item.strip()]
 
 
 def _is_page(url: str) -> str:

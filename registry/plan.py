@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from zoo.errors import CardError, UnavailableError
 from zoo.registry.card import Card
+from zoo.registry.card_facts import texts
 from zoo.registry.contents import (
     README,
     RECORD,
@@ -26,13 +27,13 @@ from zoo.registry.offers import (
     gives_archive,
     giving_files,
     never_comes,
-    texts,
+    weights_addresses,
     weights_name,
 )
 from zoo.registry.storage import RemoteFile
 from zoo.registry.storage.share_links import downloadable, only_for_people
 
-__all__ = ["FetchPlan", "PlannedFile", "expected_hashes", "plan_fetch"]
+__all__ = ["FetchPlan", "PlannedFile", "expected_hashes", "joined", "plan_fetch"]
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def plan_fetch(
     companions += _definitions(card, present)
     planned = _weights(card, present.get(weights or ""))
     if planned is None:
-        note = _joined(note, "the card names no weights, so there are none")
+        note = joined(note, "the card names no weights, so there are none")
         return FetchPlan(tuple(companions), None, note)
     return FetchPlan((*companions, planned), planned.name, note)
 
@@ -164,7 +165,7 @@ def _weights(card: Card, beside: RemoteFile | None) -> PlannedFile | None:
 
 def _from_addresses(card: Card, expected: tuple[ExpectedHash, ...]) -> PlannedFile:
     """The weights where the card offers them, for they are not beside it."""
-    given = [*([card.caffemodel_url] if card.caffemodel_url else []), *texts(card, "mirrors")]
+    given = weights_addresses(card)
     if not given:
         raise UnavailableError(
             f"{card.path}: the weights {card.caffemodel} are not beside the card, and it gives no"
@@ -236,5 +237,10 @@ def _own_name(card: Card, name: str) -> str:
     return name
 
 
-def _joined(*notes: str) -> str:
+def joined(*notes: str) -> str:
+    """What there is to say, in one line.
+
+    >>> joined("", "one", "two")
+    'one; two'
+    """
     return "; ".join(note for note in notes if note)

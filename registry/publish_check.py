@@ -15,7 +15,6 @@ from zoo.registry.licence import License, read_license
 from zoo.registry.lint import lint
 from zoo.registry.publish_derived import stated_sources
 from zoo.registry.publish_plan import Flaw, PublishedFile
-from zoo.registry.publish_template import UNFILLED
 
 __all__ = ["card_flaws", "computed_values", "line_of", "path_flaws", "published_license"]
 
@@ -76,7 +75,6 @@ def card_flaws(card: Card, hashes: Hashes | None, *, rehash: bool = False) -> li
         *_license(card),
         *_citation(card),
         *_source(card),
-        *_unfilled(card),
     ]
     return [Flaw(card.path, line, text) for line, text in sorted(found, key=lambda flaw: flaw[0])]
 
@@ -186,12 +184,6 @@ def _source(card: Card) -> _Found:
                 " source as name@sha1:..., or write 'derived_from: none' if there is none.",
             )
             return
-
-
-def _unfilled(card: Card) -> _Found:
-    for number, text in enumerate(card.text().splitlines(), 1):
-        if text in UNFILLED:
-            yield number, "still the text of `zoo new`: write what it asks for, or remove it."
 
 
 def _definition_paths(path: Path) -> list[Flaw]:

@@ -158,7 +158,8 @@ def _wrong_with(source: Source, stated: str) -> Iterator[str]:
     elif known.get(pin.algorithm) and not known[pin.algorithm].startswith(pin.digest):
         yield (
             f"derived_from: the weights of {source.name} have {pin.algorithm}"
-            f" {known[pin.algorithm]}, not {pin.digest}."
+            f" {known[pin.algorithm]}, not {pin.digest}. If these are of a model of that name"
+            " elsewhere, give its --source."
         )
     if source.card is None and not stated:
         yield (

@@ -4,7 +4,7 @@
     <root>/<name>/                       the model
     <root>/.partial-<name>-<id>/         a publication under way, or what a killed one left
     <root>/.old-<name>-<id>/             a revision that is just being replaced
-    <root>/.zoo-publish.lock             held by whoever changes the folder
+    <root>/.zoo-publish.lock             there while somebody changes the folder
 
 A model is assembled beside its place and renamed into it, so <name> is always whole.
 """
@@ -19,8 +19,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
-
 from zoo.errors import UnavailableError, VerificationError
 from zoo.registry.atomic import swap_folder
 from zoo.registry.card import Card
@@ -29,6 +27,7 @@ from zoo.registry.publish_index import write_index
 from zoo.registry.publish_place import Receipt, check_revision
 from zoo.registry.publish_plan import Publication, PublishedFile
 from zoo.registry.storage.folder import FolderSource
+from zoo.registry.transfer_lock import alone
 
 __all__ = ["FolderPlace"]
 
@@ -74,7 +73,9 @@ class FolderPlace:
         target = self.root / publication.name
         with self._explained():
             self.root.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.root / ".zoo-publish.lock"):
+            # It lies in the folder, where those see it who share the folder and not a machine, and
+            # goes when the work is done, for a server may offer all that lies here.
+            with alone(self.root / ".zoo-publish.lock"):
                 self._recover(publication.name)
                 check_revision(self, publication, update)
                 staged = self._beside("partial", publication.name)

@@ -25,7 +25,7 @@ from zoo.registry.licence import read_license
 from zoo.registry.publish_place import Receipt, check_revision
 from zoo.registry.publish_plan import Publication, PublishedFile
 from zoo.registry.storage.extras import optional_module
-from zoo.registry.storage.hub import HubSource
+from zoo.registry.storage.hub import HubSource, no_answer
 from zoo.registry.storage.requesting import is_offline
 
 __all__ = ["HubPlace", "hub_card"]
@@ -175,7 +175,7 @@ class HubPlace:
             raise
         except Exception as error:  # its HTTP library has changed before, and may again
             status = getattr(getattr(error, "response", None), "status_code", None)
-            reason = f"HTTP {status}" if status else type(error).__name__
+            reason = f"HTTP {status}" if status else no_answer(error)
             meaning = {
                 401: " Log in with `hf auth login`, or set HF_TOKEN to a token that may write.",
                 403: f" The token may not write to {self._repo}.",

@@ -79,6 +79,10 @@ def place_at(text: str, *, unlisted: bool = False) -> Place:
     'gist:034c6ac3865563b69e60'
     """
     scheme, separator, _ = text.partition("://")
+    if not text:
+        raise UsageError("--to is empty; expected a folder of models, gist or another address.")
+    if unlisted and text != "gist":
+        raise UsageError(f"--unlisted is for a new gist, which {text} is none of.")
     if text == "gist" or text.startswith("gist:"):
         from zoo.registry.publish_gist import GistPlace
 

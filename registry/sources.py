@@ -100,6 +100,8 @@ def add_source(name: str, address: str) -> str:
         )
     if name in _RESERVED:
         raise UsageError(f"{name!r} means something else in zoo; choose another name.")
+    if not address.strip():
+        raise UsageError(f"the address of {name!r} is empty; expected a folder or an address.")
     kept = _checked(address)
 
     def added(sources: Mapping[str, str], text: str) -> str:

@@ -103,8 +103,8 @@ class Filling:
         pace = Pace()
         for piece in body:
             end = offset + len(piece)
-            self._task.check_size(self._url, end)
             stop = end if gap.stop is None else min(end, gap.stop)
+            self._task.check_size(self._url, stop)
             if gap.start < stop:
                 self._task.part.write(
                     self._lease, gap.start, memoryview(piece)[gap.start - offset : stop - offset]

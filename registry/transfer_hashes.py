@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from zoo.registry.hashes import Hashes
@@ -45,12 +44,7 @@ class FollowingHashes:
             thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stopped = True
         self.result(check=False)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["is_live", "is_same", "lock_file"]
+__all__ = ["alone", "is_live", "is_same", "lock_file"]
 
 
 def is_live(path: Path) -> bool:
@@ -32,13 +33,31 @@ def is_same(path: Path, descriptor: int) -> bool:
     return False
 
 
-def lock_file(path: Path) -> int | None:
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a lock whose file is there only as long as somebody has it; waits for others.
+
+    The file is removed while it is still locked. Who has opened it by then and waits gets the lock
+    of a file without a name, which `lock_file` sees, and tries again with the file that has the
+    name now: so there are never two who hold the lock of the named file.
+    """
+    descriptor = lock_file(path, wait=True)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # what a crash left of somebody else may not be ours to remove
+            path.unlink()
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def lock_file(path: Path, *, wait: bool = False) -> int | None:
     """The descriptor of a file, made if needed, opened and locked; None while another has it."""
     while True:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(path, flags, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             os.close(descriptor)
             return None

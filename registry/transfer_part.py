@@ -51,20 +51,20 @@ class Origin:
 class Part:
     """A part under work. One thread or more write; others may wait for what they write.
 
-    `resumed` is how many of its bytes an earlier process left, `sources` the addresses that added
-    to them, and `restarts` counts how often all bytes were thrown away.
+    `resumed` is how many of its bytes an earlier process left, `is_pieced` whether an answer went
+    on where another had ended, and `restarts` counts how often all bytes were thrown away.
     """
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self.restarts = 0
-        self.sources: set[str] = set()
         self._descriptor = descriptor
         self._changed = threading.Condition()
         self._lease = 0
         self._ended = False
         self._origin, self._written = self._recorded()
         self._saved = self.resumed = self.arrived
+        self.is_pieced = bool(self.resumed)
 
     @property
     def origin(self) -> Origin | None:
@@ -98,7 +98,7 @@ class Part:
             self._origin = origin
             if restart:
                 self._empty()
-            self.sources.add(origin.url)
+            self.is_pieced = self.is_pieced or bool(self._written)
             if origin.total is None or origin.total > _WORTH_RESUMING:
                 self._save(intervals=len(self._written) > 1)
             return self._lease
@@ -189,8 +189,7 @@ class Part:
     def _empty(self) -> None:
         self._sidecar.unlink(missing_ok=True)
         os.ftruncate(self._descriptor, 0)
-        self._written, self._saved, self.resumed = [], 0, 0
-        self.sources.clear()
+        self._written, self._saved, self.resumed, self.is_pieced = [], 0, 0, False
         self._ended = False
         self.restarts += 1
         self._changed.notify_all()

@@ -133,7 +133,7 @@ def strong_validator(headers: Mapping[str, str]) -> str:
     changed = headers.get("Last-Modified", "")
     try:
         age = parsedate_to_datetime(headers.get("Date", "")) - parsedate_to_datetime(changed)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return ""
     return changed if age >= timedelta(seconds=1) else ""
 

@@ -61,6 +61,18 @@ def test_a_new_model_says_what_it_was_made_from(tmp_path):
     assert any("any use" in note for note in new.notes)
 
 
+def test_a_new_model_is_made_from_the_weights_that_were_named_and_no_others(tmp_path):
+    with pytest.raises(UsageError, match=f"lenet_digits have sha1 {SHA1}"):
+        new_model(tmp_path / "mine", source="lenet_digits@sha1:00000000")
+    assert not (tmp_path / "mine").exists()
+    source = tmp_path / "base"
+    source.mkdir()
+    (source / "readme.md").write_text("---\nname: base\nlicense: MIT\n---\n")
+    new_model(tmp_path / "mine", source=f"{source}@sha1:01234567")
+    card = Card.read(tmp_path / "mine/readme.md")
+    assert card.value("derived_from") == f"{source}@sha1:01234567"
+
+
 def test_an_empty_new_model_has_every_key_to_fill_in(tmp_path):
     new = new_model(tmp_path / "a/b")
     card = Card.read(new.readme)

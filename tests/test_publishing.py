@@ -119,6 +119,13 @@ def test_a_flaw_of_the_card_is_found(digits, place, values, words):
     assert any(re.search(words, flaw) for flaw in found), found
 
 
+def test_channels_and_size_of_the_input_are_told_together(digits, place):
+    fill_in(digits, input={"size": [32, 32], "channels": "BGR"})
+    found = " ".join(flaws_of(digits, place))
+    assert "BGR are 3" in found
+    assert "size: [32, 32], but the network reads [28, 28]" in found
+
+
 @pytest.mark.parametrize("license", ["LicenseRef-my-terms", "my terms", "MIT", "bsd 2-clause"])
 def test_licences_that_say_what_they_are_pass(digits, place, license):
     url = "https://example.org/terms" if license == "my terms" else None

@@ -45,6 +45,7 @@ def test_the_examples_print_what_their_comments_say(code):
     ("written", "key", "value"),
     [
         ("Licence: x", "license", "x"),
+        ("author: **x**", "author", "x"),
         ("SHA-1: x", "sha1", "x"),
         ("Caffemodel URL: x", "caffemodel_url", "x"),
         ("caffemodel\\_url: x", "caffemodel_url", "x"),

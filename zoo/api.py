@@ -18,11 +18,10 @@ from zoo.doctor import doctor
 from zoo.loaded import LoadedModel, load_directory
 from zoo.net import Net
 from zoo.registry.cache import Cache
-from zoo.registry.cached import CachedModel, Record
-from zoo.registry.card import Card
 from zoo.registry.consent import Accept
 from zoo.registry.fetch import FetchResult
 from zoo.registry.fetch import fetch as _fetch
+from zoo.registry.local import local_model
 from zoo.registry.locate import Hints
 from zoo.registry.usage import record_use
 
@@ -133,9 +132,8 @@ def load(
     >>> lenet.labels
     ['zero', 'one', 'two', 'three', 'four']
     """
-    directory = Path(name)
-    if (directory / "readme.md").is_file():
-        files = _local(directory)
+    if str(name) and (Path(name) / "readme.md").is_file():
+        files = local_model(name)
     else:
         files = fetch(str(name), sources, progress=progress).model
     return load_directory(files, partial=partial, shapes=shapes)
@@ -198,10 +196,3 @@ def classify(
     """The best classes of each picture: `load` and `LoadedModel.classify` in one call."""
     model = name if isinstance(name, LoadedModel) else load(name, sources)
     return list(model.classify(images, top=top, crops=crops))
-
-
-def _local(directory: Path) -> CachedModel:
-    """A model directory of the user's, as it lies there."""
-    name = directory.resolve().name
-    card = Card.read(directory / "readme.md")
-    return CachedModel(name, directory, card, Record(name, str(directory), {}))

@@ -13,11 +13,15 @@ from zoo.layers.kind import count, known_types
 from zoo.loaded import deployable
 from zoo.net import Layer, Net
 from zoo.receptive_field import ReceptiveField, receptive_fields
+from zoo.registry.address import parse_address
 from zoo.registry.cache import Cache
+from zoo.registry.cached import CachedModel
 from zoo.registry.card_facts import card_facts
 from zoo.registry.catalogue import Registry
 from zoo.registry.contents import definition_file
 from zoo.registry.found import Found
+from zoo.registry.local import local_model
+from zoo.registry.locate import found_at
 from zoo.registry.storage.known import KnownSource
 
 __all__ = ["describe", "info"]
@@ -105,6 +109,11 @@ def _field_facts(field: ReceptiveField) -> dict[str, Any]:
 def info(name: str, sources: Sequence[str] = ()) -> dict[str, Any]:
     """A model's card, and what its definition says, without fetching weights.
 
+    Parameters
+    ----------
+    name : a model directory, a model's name or another address, see `zoo.load`.
+    sources : where to look for a name, see `zoo.fetch`.
+
     Returns
     -------
     ``{"name", "title", "source", "cached", "directory", "size_bytes", "params", "macs",
@@ -113,8 +122,13 @@ def info(name: str, sources: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises
     ------
-    UnknownModelError, DownloadError, CardError
+    UnknownModelError, DownloadError, CardError, UsageError
     """
+    address = parse_address(name)
+    if address.kind == "folder":
+        return _facts_of_files(local_model(address.target), cached=False)
+    if address.kind != "name":
+        return _facts_of_found(found_at(address))
     cache = Cache()
     in_one_source = "/" in name  # such as lab/my_model
     cached = None if in_one_source else cache.get(name)
@@ -123,16 +137,21 @@ def info(name: str, sources: Sequence[str] = ()) -> dict[str, Any]:
         cached = cache.get(found.name)
         if cached is None or (in_one_source and cached.record.source != found.source.name):
             return _facts_of_found(found)
-    size = cached.weights.stat().st_size if cached.weights and cached.weights.exists() else None
+    return _facts_of_files(cached, cached=True)
+
+
+def _facts_of_files(model: CachedModel, *, cached: bool) -> dict[str, Any]:
+    """What is known of a model that is here, in the cache or in a directory of the user's."""
+    size = model.weights.stat().st_size if model.weights and model.weights.exists() else None
     return {
-        "name": cached.name,
-        "title": cached.card.name or cached.name,
-        "source": cached.record.source,
-        "cached": True,
-        "directory": str(cached.directory),
-        **card_facts(cached.card),
+        "name": model.name,
+        "title": model.card.name or model.name,
+        "source": model.record.source,
+        "cached": cached,
+        "directory": str(model.directory),
+        **card_facts(model.card),
         "size_bytes": size,
-        **_definition_facts(lambda: cached.deploy.read_text()),
+        **_definition_facts(lambda: model.deploy.read_text()),
     }
 
 

@@ -102,7 +102,7 @@ def _input(card: Card, net: Net) -> Iterator[tuple[int, str]]:
             f"input: channels: {spec.channels} are {_CHANNELS[spec.channels]}, but the network"
             f" reads {shape[1]} in {blob}.",
         )
-    elif spec.size != tuple(shape[2:]) and not _takes(net, blob, spec):
+    if spec.size != tuple(shape[2:]) and not _takes(net, blob, spec):
         yield (
             line,
             f"input: size: {list(spec.size)}, but the network reads {list(shape[2:])} in {blob}.",

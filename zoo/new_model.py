@@ -95,15 +95,24 @@ def _from_source(source: str, sources: Sources, notes: list[str]) -> dict[str, A
     cached = Cache().get(address.target) if address.kind == "name" else None
     card = source_card(sources)(text)
     record = cached.record.files.get(cached.record.weights or "") if cached else None
-    sha1 = record.sha1 if record else (card.sha1 or "").lower()
-    if not sha1:
+    known = {
+        "sha1": record.sha1 if record else (card.sha1 or "").lower(),
+        "sha256": record.sha256 if record else (card.sha256 or "").lower(),
+    }
+    if (pin := address.pin) and not known[pin.algorithm].startswith(pin.digest):
+        if known[pin.algorithm]:
+            raise UsageError(
+                f"{source}: the weights of {text} have {pin.algorithm} {known[pin.algorithm]}."
+            )
+        known[pin.algorithm] = pin.digest
+    if not known["sha1"]:
         notes.append(
             f"no hash of the weights of {text} is known: add @sha1:... to derived_from, or"
             f" `zoo fetch {text}` first"
         )
     license = published_license(card)
     values: dict[str, Any] = {
-        "derived_from": f"{text}@sha1:{sha1}" if sha1 else text,
+        "derived_from": f"{text}@sha1:{known['sha1']}" if known["sha1"] else text,
         "license": license.id or license.stated,
     }
     notes.append(f"the licence is that of {text} ({license.sentence}); choose one that agrees")

@@ -160,18 +160,25 @@ def _checked(
         **computed_values(card, weights, hashes, rehash=rehash),
         **(license_values(found_sources) if not card.value("derived_from_license") else {}),
     }
-    filled = card.with_values(**written)
+    filled, notes = _without_empty(card.with_values(**written))
     if found_conflicts:
         filled = explained(filled, found_conflicts, _reason(card, despite))
     publication = Publication(name, filled, tuple(files), weights, hashes)
     flaws += [Flaw(str(readme.parent), None, text) for text in place.refusals(publication)]
-    notes: tuple[str, ...] = ()
     if place.text_only and card.caffemodel_url:
-        wrong, notes = weights_elsewhere(card.caffemodel_url, hashes)
+        wrong, told = weights_elsewhere(card.caffemodel_url, hashes)
+        notes += told
         flaws += [Flaw(card.path, card.line("caffemodel_url"), text) for text in wrong]
     if flaws:
         raise PublishError(name, flaws)
     return _Checked(publication, written, notes)
+
+
+def _without_empty(card: Card) -> tuple[Card, tuple[str, ...]]:
+    """The card without the keys that say nothing, such as those that `zoo new` offered."""
+    empty = card.empty_keys
+    note = f"left out, being empty: {', '.join(empty)}"
+    return card.with_values(**dict.fromkeys(empty)), (note,) if empty else ()
 
 
 def _derived(

@@ -102,6 +102,13 @@ class Document:
         text = entry.value if isinstance(entry.value, str) else entry.raw
         return text.strip() or None
 
+    def every(self, key: str, chosen: int | None = None) -> list[str]:
+        """The values of a key as texts, where several of them count."""
+        if self.text_of(key, chosen) is None:
+            return []
+        entries = self.models[chosen or 0].named(key)
+        return [str(entry.value).strip() for entry in entries if entry.value is not None]
+
     def find(self, name: str | None) -> int:
         """The number of the model of that name.
 

@@ -6,8 +6,10 @@ The second line may be missing: then the block ends where the text begins.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from zoo.registry.readme.keys import WEIGHTS_KEYS
 from zoo.registry.readme.lines import Lines, is_fence
 from zoo.registry.readme.listed import find_run
 
@@ -45,7 +47,7 @@ def fenced_blocks(lines: Lines) -> list[Fenced]:
         block = _closed(lines, opening, closing) or _open_ended(lines, opening, closing)
         if block is not None:
             found.append(block)
-            stop = block.stop
+            stop = block.last if _opens_another(lines, block, closings) else block.stop
         elif lines.before(opening) is None and _is_foreign(lines, opening, closing):
             stop = closing + 1
         tries += 1
@@ -92,6 +94,16 @@ def _closed(lines: Lines, opening: int, closing: int) -> Fenced | None:
     keys = _known_keys(lines, inside)
     tidy = keys and not underlines and _is_tidy(lines, inside)
     return Fenced(opening, closing, True, keys) if tidy else None
+
+
+def _opens_another(lines: Lines, block: Fenced, closings: Sequence[int]) -> bool:
+    """Whether the second fence is the first one of the next model's block too."""
+    after = bisect_right(closings, block.last)
+    below = block.last + 1
+    if not block.closed or after == len(closings) or lines.starts[below] is None:
+        return False
+    another = _closed(lines, block.last, closings[after])
+    return another is not None and {"name"} < another.keys and bool(WEIGHTS_KEYS & another.keys)
 
 
 def _open_ended(lines: Lines, opening: int, stop: int) -> Fenced | None:

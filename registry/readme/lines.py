@@ -27,13 +27,15 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _FENCE = re.compile(r"\ufeff? {0,3}-{3,}\s*")
 _HEADING = re.compile(r"\ufeff? {0,3}#{1,6}(?!#)\s*\S")
+_NO_TITLES = ("```", "~~~", "<!--")
 _UNDERLINE = re.compile(r" {0,3}(?:-{2,}|={2,})\s*")
 _MARKER = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?:[ \t][^\r\n]*)?\s*")
 _START = re.compile(
     r"(?P<lead>\ufeff?[ \t]*+(?:[-*+>][ \t]++)*+)"
-    r"(?P<mark>\*\*|__|`|\*|_)?"
+    r"(?:<(?:b|strong|em)>)?(?P<mark>\*\*|__|`|\*|_|\"|')?"
     r"(?P<key>\w(?:[\w .\\()/+-]{0,60}?[\w)])?)"
-    r"(?(mark)(?:(?P=mark)[ \t]*[:：]|[:：](?P=mark))|[ \t]*[:：])"
+    r"(?(mark)(?:(?P=mark)[ \t]*[:：]|[:：](?P=mark))"
+    r"|(?:</\w{1,6}>)?[ \t]*[:：](?:</\w{1,6}>)?)"
 )
 
 
@@ -117,7 +119,8 @@ class Lines:
     def _is_title(self, number: int) -> bool:
         text = self.texts[number]
         rule = is_fence(text) or number in self.markers or _HEADING.match(text)
-        return not rule and not self.is_blank(number) and self.starts[number] is None
+        mark = text.lstrip("\ufeff \t").startswith(_NO_TITLES)
+        return not rule and not mark and not self.is_blank(number) and self.starts[number] is None
 
     def before(self, number: int) -> int | None:
         """The nearest line above that is not blank."""

@@ -1,8 +1,8 @@
 """Which entries speak of one model: told apart, and the values of each decided.
 
 A readme may describe several models: in several blocks, in the rows of a table, or in one block
-that gives `caffemodel` more than once. What a merge conflict left in two versions is not several
-models but one with a key that nobody can decide.
+that gives `caffemodel` more than once or has a section for each. What a merge conflict left in two
+versions is not several models but one with a key that nobody can decide.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from functools import cached_property
 from typing import Any
 
 from zoo.registry.readme.entry import Entry
+from zoo.registry.readme.keys import WEIGHTS_KEYS, canonical_key
 from zoo.registry.readme.lines import CardWarning
 
-__all__ = ["Model", "separate", "without_repetitions"]
+__all__ = ["Model", "sections", "separate", "without_repetitions"]
 
 _MOST = 200  # items of a list that are taken for one model each
 _OWN = ("name", "caffemodel", "caffemodel_url", "sha1", "sha256", "size_bytes")
@@ -74,6 +75,10 @@ class Model:
 def separate(entries: Sequence[Entry]) -> list[Model]:
     """The models of one block, one in most cases."""
     entries = [each for entry in entries for each in _items(entry)]
+    if any(sections(entry) for entry in entries):
+        shared = [entry for entry in entries if not sections(entry)]
+        own = [section for entry in entries for section in sections(entry)]
+        return [Model(tuple(_in_order([*shared, *section]))) for section in own]
     leaders = [key for key in _OWN[:3] if _tells_apart(entries, key)]
     if not leaders or any(entry.conflicted for entry in entries):
         return [Model(tuple(entries))]
@@ -85,6 +90,18 @@ def separate(entries: Sequence[Entry]) -> list[Model]:
     if any(len(_distinct(Model(tuple(group)).named(key))) > 1 for group in groups for key in _OWN):
         groups = _by_position(entries, leaders[-1])
     return [Model(tuple(group)) for group in groups]
+
+
+def sections(entry: Entry) -> list[list[Entry]]:
+    """The entries of each model, where `models` is a list of sections or `model` is one."""
+    if entry.key.casefold() not in ("model", "models"):
+        return []
+    given = entry.value if isinstance(entry.value, list) else [entry.value]
+    if not 0 < len(given) <= _MOST or not all(
+        isinstance(each, dict) and WEIGHTS_KEYS & each.keys() for each in given
+    ):
+        return []
+    return [[_inside(entry, key, value) for key, value in each.items()] for each in given]
 
 
 def without_repetitions(models: Sequence[Model]) -> tuple[Model, ...]:
@@ -99,6 +116,14 @@ def _items(entry: Entry) -> list[Entry]:
     if not 0 < len(entry.value) <= _MOST:
         return [entry]
     return [replace(entry, value=str(item), raw=str(item), span=None) for item in entry.value]
+
+
+def _inside(entry: Entry, key: Any, value: Any) -> Entry:
+    """What a section says under one of its keys."""
+    text = value if isinstance(value, dict | list | None) else str(value)
+    return replace(
+        entry, key=canonical_key(str(key)), value=text, raw=str(value), span=None, target=None
+    )
 
 
 def _tells_apart(entries: Sequence[Entry], key: str) -> bool:
@@ -159,7 +184,7 @@ def _contradiction(key: str, given: Sequence[Entry]) -> CardWarning:
     told = " or ".join(f"{entry.raw[:60]!r} (line {entry.first + 1})" for entry in given)
     line = given[1].first + 1
     if _are_mirrors(given):
-        return CardWarning(line, f"{key!r} is given more than once; the first address is taken")
+        return CardWarning(line, f"{key!r} is given more than once; the others are its mirrors")
     if any(entry.conflicted for entry in given):
         return CardWarning(line, f"a merge conflict leaves {key!r} undecided: {told}; keep one")
     return CardWarning(line, f"{key!r} is given twice and cannot be decided: {told}; keep one")

@@ -15,7 +15,7 @@ from zoo.registry.readme.keys import WEIGHTS_KEYS
 from zoo.registry.readme.layout import BlockLayout, InlineLayout, Layout, TableLayout
 from zoo.registry.readme.lines import CardWarning, Lines, cut_lines
 from zoo.registry.readme.listed import listed_kind, listed_runs
-from zoo.registry.readme.models import Model, separate, without_repetitions
+from zoo.registry.readme.models import Model, sections, separate, without_repetitions
 from zoo.registry.readme.table import find_tables, read_table
 
 __all__ = ["parse_document"]
@@ -125,6 +125,9 @@ class _Reading:
 
     def _entries(self, first: int, last: int) -> list[Entry]:
         entries = read_entries(self.lines, first, last, self.path, self.report)
+        for entry in entries:
+            if sections(entry):
+                self._warn(entry.first, f"the keys inside {entry.key!r} are taken for a model's")
         return linked_address(entries, self.report)
 
     def _document(

@@ -35,7 +35,7 @@ _AUTOLINK = re.compile(rf"<(?P<url>{_ADDRESS})>")
 _SIMPLE = re.compile(r"[A-Za-z0-9./](?:[\w ()+,;=?&%./~-]|:(?=\S))*")
 _ESCAPE = re.compile(r"\\([_*~#\[\]()&.-])")
 _BREAK = re.compile(r"(?:<br\s?/?>|\\)$", re.IGNORECASE)
-_TICKS = re.compile(r"(`+)([^`]+)\1")
+_TICKS = re.compile(r"(`+|\*\*)([^`*]+)\1")
 _OWN_KEY = re.compile(r"(\w+)[ \t]*:[ \t]+(?=\S)")
 
 
@@ -109,7 +109,8 @@ def read_text(key: str, text: str) -> tuple[str | None, tuple[str, ...], str | N
         repairs.append(f"repeats '{own[1]}:', which is left out")
         text = text[own.end() :]
     if ticks := _TICKS.fullmatch(text):
-        repairs.append("stands between backticks, which are left out")
+        marks = "asterisks" if "*" in ticks[1] else "backticks"
+        repairs.append(f"stands between {marks}, which are left out")
         text = ticks[2].strip()
     link = _whole_link(key, text)
     if link is not None:
@@ -236,4 +237,4 @@ def _is_yaml(text: str) -> bool:
 def _problem(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
-    return getattr(error, "problem", None) or str(error)
+    return getattr(error, "problem", None) or str(error).partition("\n")[0]

@@ -115,10 +115,12 @@ def open_source(text: str | Path) -> Storage:
     Raises
     ------
     UsageError
-        when the folder does not exist, or nobody knows the scheme.
+        when there is no such folder, the text is empty, or nobody knows the scheme.
     UnavailableError
         when the optional part that reads the place is not installed.
     """
+    if not str(text).strip():
+        raise UsageError("the address of a source is empty; expected a folder or an address.")
     scheme, separator, rest = str(text).partition("://")
     if separator and scheme.lower() in ("http", "https"):
         from zoo.registry.storage.http import HttpSource
@@ -133,7 +135,7 @@ def open_source(text: str | Path) -> Storage:
         from zoo.registry.storage.fsspec_places import FsspecSource
 
         if not rest or scheme.lower() == "file":
-            raise UsageError(f"--source {text} names no folder; expected a folder or an address.")
+            raise UsageError(f"{text} names no folder; expected a folder or an address.")
         return FsspecSource(str(text))
     from zoo.registry.storage.folder import FolderSource
 

@@ -52,7 +52,7 @@ class FolderSource:
         if not root.is_dir():
             problem = "is a file" if root.exists() else "does not exist"
             raise UsageError(
-                f"--source {path} {problem}; expected a folder of model directories, each with a"
+                f"{path} {problem}; expected a folder of model directories, each with a"
                 f" {README}, or the http(s) address of one."
             )
         source = cls(root)

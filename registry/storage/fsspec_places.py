@@ -153,7 +153,10 @@ def open_place(url: str) -> tuple[Any, str]:
     UnavailableError
         when the package for it is not installed, or ZOO_OFFLINE is set.
     """
-    scheme = url.partition("://")[0].lower()
+    scheme, _, place = url.partition("://")
+    scheme = scheme.lower()
+    if not place.strip("/"):
+        raise UsageError(f"{url!r} names no place; expected such as s3://bucket/models.")
     if is_offline():
         raise DownloadError(
             f"{url}: ZOO_OFFLINE is set, so no network is touched", [(url, "ZOO_OFFLINE is set")]
@@ -174,6 +177,8 @@ def open_place(url: str) -> tuple[Any, str]:
         ) from None
     except (ValueError, TypeError) as error:
         raise UsageError(f"{url} is no address of fsspec: {error}") from None
+    except Exception as error:  # some connect at once
+        raise _failed(url, error) from None
     return files, str(path).rstrip("/")
 
 
@@ -204,10 +209,14 @@ def explained(path: str) -> Iterator[None]:
     except ZooError:
         raise
     except Exception as error:
-        lines = str(error).strip().splitlines()
-        text = _PARAMETERS.sub("", lines[0][:200]) if lines else ""
-        reason = f"{type(error).__name__}: {text}".rstrip(": ")
-        raise DownloadError(f"{path}: {reason}", [(path, reason)]) from None
+        raise _failed(path, error) from None
+
+
+def _failed(path: str, error: Exception) -> DownloadError:
+    lines = str(error).strip().splitlines()
+    text = _PARAMETERS.sub("", lines[0][:200]) if lines else ""
+    reason = f"{type(error).__name__}: {text}".rstrip(": ")
+    return DownloadError(f"{path}: {reason}", [(path, reason)])
 
 
 def _readme(entries: Sequence[Mapping[str, Any]]) -> str | None:

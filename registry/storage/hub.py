@@ -22,7 +22,12 @@ from zoo.registry.storage.bounded import whole
 from zoo.registry.storage.extras import optional_module
 from zoo.registry.storage.requesting import is_offline, new_session, open_url
 
-__all__ = ["HubSource"]
+__all__ = ["HubSource", "no_answer"]
+
+
+def no_answer(error: Exception) -> str:
+    """What it means that huggingface_hub failed without an answer of the Hub."""
+    return f"the Hub cannot be reached ({type(error).__name__})"
 
 
 class HubSource:
@@ -119,7 +124,7 @@ class HubSource:
         except Exception as error:  # its HTTP library has changed before, and may again
             response = getattr(error, "response", None)
             status = getattr(response, "status_code", None)
-            raise self._failed(f"HTTP {status}" if status else type(error).__name__) from None
+            raise self._failed(f"HTTP {status}" if status else no_answer(error)) from None
 
     @cached_property
     def _files(self) -> dict[str, tuple[int | None, str]]:

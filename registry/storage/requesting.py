@@ -18,6 +18,7 @@ import requests
 from requests.utils import get_auth_from_url
 
 from zoo import __version__
+from zoo.registry.patience import Pace, Patience
 from zoo.registry.storage.trouble import (
     NETWORK_ERRORS,
     RequestFailed,
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 _TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces
+_SLOWEST = Patience().slowest
 _PIECE = 1 << 20
 _SMALL = 16 << 20
 _MOST_REDIRECTS = 10
@@ -106,7 +108,7 @@ def open_url(
         if response.status_code != HTTPStatus.OK:
             raise refusal(url, response)
         total = announced_size(response)
-        yield pieces(url, response, total), total
+        yield _steady(url, pieces(url, response, total)), total
 
 
 def get_bytes(
@@ -158,6 +160,16 @@ def pieces(url: str, response: requests.Response, length: int | None) -> Iterato
         raise RequestFailed(url, f"cut short: {done} of {length} bytes came", retryable=True)
 
 
+def _steady(url: str, parts: Iterator[bytes]) -> Iterator[bytes]:
+    """The pieces, as long as they come faster than a byte now and then."""
+    pace = Pace()
+    for piece in parts:
+        yield piece
+        pace.count(len(piece))
+        if pace.idle > _SLOWEST:
+            raise RequestFailed(url, "too slow to ever end", retryable=True)
+
+
 def _read(url: str, response: requests.Response) -> Iterator[bytes]:
     compression = _compression(response)
     if compression in ("gzip", "x-gzip", "deflate"):
@@ -203,6 +215,8 @@ def _answer(
             )
             target = session.get_redirect_target(response)
         except NETWORK_ERRORS as error:
+            if type(error) is ValueError:  # requests reads the address of a redirect at once
+                raise RequestFailed(url, "redirected to what is no valid address") from None
             raise trouble(url, error) from None
         if target is None:
             with response:
@@ -224,6 +238,10 @@ def _answer(
 
 def _check_scheme(url: str, there: str) -> None:
     if there.lower().startswith(("http://", "https://")):
+        try:
+            urlsplit(there)
+        except ValueError:
+            raise RequestFailed(url, "not a valid address") from None
         return
     if there == url:
         raise RequestFailed(url, "not an http(s) address")

@@ -6,6 +6,7 @@ parameters, and what the libraries say, which quotes addresses, is not repeated.
 
 from __future__ import annotations
 
+import http.client
 import os
 import socket
 import ssl
@@ -116,12 +117,17 @@ def _reason(error: BaseException) -> tuple[str, bool]:
         return "the certificate of the host is not accepted", False
     if _find(error, requests.exceptions.ProxyError):
         return "the proxy does not answer", True
+    if refused := _find(error, ssl.SSLError):
+        words = (refused.reason or "the connection broke").lower().replace("_", " ")
+        return f"TLS failed: {words}", True
     for cause in _chain(error):
         known = isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno
         if known:
             return os.strerror(known).lower(), True
     if _find(error, UnicodeError) or any(_find(error, kind) for kind in _INVALID):
         return "not a valid address", False
+    if _find(error, http.client.BadStatusLine) and not _find(error, ConnectionError):
+        return "what answers there is no web server", True
     return "the connection broke", True
 
 

@@ -86,6 +86,9 @@ def test_a_pin_fits_by_its_beginning():
         ("file:///etc/passwd", "give the path itself"),
         ("zip://a::file:///etc/passwd", "chained"),
         ("simplecache::s3://b/m", "chained"),
+        ("s3://", "names no place"),
+        ("https://mega.nz/#!x", "no model can be fetched from there: MEGA"),
+        ("https://github.com/owner/repo", "a page of GitHub"),
         ("hf://lonely", "expected hf://owner/repo"),
         ("hf://me/net/../../x", "expected hf://owner/repo"),
         ("https://", "names no host"),
@@ -134,3 +137,8 @@ def test_folders_and_readmes_are_told_apart_from_names(tmp_path, monkeypatch):
 def test_every_address_has_a_name_here_and_a_place_without_secrets(text, name, place):
     address = parse_address(text)
     assert (address.name, address.place) == (name, place)
+
+
+def test_the_address_of_a_host_may_be_one_of_ipv6():
+    address = parse_address("http://[::1]:8000/x.caffemodel")
+    assert (address.kind, address.target) == ("weights", "http://[::1]:8000/x.caffemodel")

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from zoo.errors import (
     VerificationError,
 )
 from zoo.registry.cache import Cache
+from zoo.registry.cache_folder import delete
 from zoo.registry.cached import CachedModel
 from zoo.registry.fetch import fetch
 
@@ -179,6 +182,29 @@ def test_remove_also_removes_what_is_no_model_any_more(cache):
     (cache.path("tiny") / "zoo.json").unlink()
     cache.remove("tiny")
     assert not cache.path("tiny").exists()
+
+
+def test_of_two_removals_at_once_the_second_finds_no_model(cache):
+    ended = []
+
+    def remove():
+        with pytest.raises(UnknownModelError):
+            cache.remove("tiny")
+        ended.append(True)
+
+    second = threading.Thread(target=remove)
+    with cache.lock("tiny"):
+        second.start()
+        time.sleep(0.2)  # it found the model and waits for its turn
+        delete(cache.path("tiny"))
+    second.join(5)
+    assert ended == [True]
+
+
+def test_what_another_process_took_away_meanwhile_is_said_to_be_gone(cache):
+    with pytest.raises(UnavailableError, match="by another process") as error, cache.explained():
+        (cache.home / "models/gone").stat()
+    assert "ZOO_HOME" not in str(error.value)
 
 
 def test_a_model_that_is_not_here_suggests_the_nearest(cache):

@@ -111,7 +111,7 @@ def test_a_server_that_asks_for_a_pause_gets_it(web, fetch):
     url = web.serve("/a", CONTENT, status(503, Retry_After="1"), status(503, Retry_After="1"))
     began = time.monotonic()
     fetch(url, patience=Patience(longest_wait=0.4))
-    assert 0.8 <= time.monotonic() - began < 3
+    assert time.monotonic() - began >= 0.8
 
 
 def test_a_byte_at_a_time_is_not_waited_for(web, fetch):
@@ -236,6 +236,33 @@ def test_a_stop_keeps_what_came(web, fetch):
         fetch(url, stop=stop, progress=enough)
     assert [name.rpartition(".")[2] for name in left(fetch)] == ["json", "part"]
     assert fetch(url).resumed_from > 500_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "what answers there is no web server"),
+        (b"HTTP/1.1 302 F\r\nLocation: http://[::1\r\n\r\n", "redirected to what is no valid"),
+        (b"", "the connection broke"),
+    ],
+)
+def test_an_answer_that_is_none_is_called_so(web, fetch, answer, words):
+    def say(handler, _):
+        handler.wfile.write(answer)
+        handler.close_connection = True
+
+    with pytest.raises(DownloadError, match=words):
+        fetch(web.serve("/a", CONTENT, say, say, say))
+
+
+def test_a_server_that_speaks_no_tls_is_called_so(web, fetch):
+    with pytest.raises(DownloadError, match="TLS failed: wrong version number"):
+        fetch(web.serve("/a", CONTENT).replace("http:", "https:"))
+
+
+def test_an_address_that_is_none_is_called_so(fetch):
+    with pytest.raises(DownloadError, match="not a valid address"):
+        fetch("https://[::1/a.caffemodel")
 
 
 def test_redirects_are_followed_but_not_forever(web, fetch):

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import threading
-import time
 
 import pytest
 from nginx_server import Nginx, why_not
@@ -61,10 +60,8 @@ def test_a_file_comes_and_a_stopped_one_is_resumed(nginx, fetch):
 
 
 def test_a_slow_large_file_comes_over_several_connections(nginx, fetch):
-    began = time.monotonic()
     before = nginx.statuses().count(206)
     fetch(f"{nginx.url}/rate/16m/large")
-    assert time.monotonic() - began < 3.5  # one connection takes 4.5 s
     assert nginx.statuses().count(206) - before > 4
     assert fetch.target.read_bytes() == CONTENT
     assert list(fetch.parts.iterdir()) == []

@@ -231,3 +231,27 @@ def test_replies_other_than_the_file_leave_the_part_alone(web, fetch):
     with pytest.raises(DownloadError):
         fetch(url)
     assert next(fetch.parts.glob("*.part")).stat().st_size == HALF
+
+
+@pytest.mark.parametrize("expected", [HASHED, Expected(sha1=HASHED.sha1, size=len(CONTENT))])
+def test_what_a_server_sends_behind_the_end_is_left_out(web, fetch, expected):
+    def more(handler, file):
+        headers = {"Content-Range": f"bytes {HALF}-{len(CONTENT) - 1}/{len(CONTENT)}"}
+        handler.begin(206, None, {**file.validators(), **headers})
+        handler.wfile.write(CONTENT[HALF:] + b"more")
+
+    url = begin(web, fetch, expected)
+    web.serve("/a", CONTENT, more)
+    fetch(url, expected=expected)
+    assert fetch.target.read_bytes() == CONTENT
+
+
+def test_a_server_that_lies_about_a_range_is_asked_for_the_whole_file(web, fetch):
+    def lie(handler, file):
+        headers = {"Content-Range": f"bytes {HALF}-{len(CONTENT) - 1}/{len(CONTENT)}"}
+        handler.send_whole(OTHER[HALF:], 206, {**file.validators(), **headers})
+
+    url = web.serve("/a", CONTENT, cut(HALF), lie)
+    fetch(url, patience=Patience(attempts=2, stall=9, longest_wait=0.05))
+    assert fetch.target.read_bytes() == CONTENT
+    assert web.ranges() == [None, f"bytes={HALF}-", None]

@@ -4,10 +4,11 @@ import hashlib
 import threading
 
 import pytest
-from flaky_server import FlakyServer, redirect, status
+from flaky_server import FlakyServer, drip, redirect, status
 
 from zoo.errors import DownloadError
 from zoo.registry.download import Expected, Patience, download
+from zoo.registry.storage import requesting
 from zoo.registry.storage.requesting import get_bytes, new_session
 from zoo.registry.storage.trouble import shown
 
@@ -154,3 +155,9 @@ def test_threads_end_with_the_download(web, fetch):
     names = [thread.name for thread in threading.enumerate() if thread.name.startswith("zoo")]
     assert names == []
     assert threading.active_count() <= before + 3  # those of the server
+
+
+def test_a_small_file_that_drips_is_not_waited_for(web, monkeypatch):
+    monkeypatch.setattr(requesting, "_SLOWEST", 0.2)
+    with pytest.raises(DownloadError, match="too slow to ever end"):
+        get_bytes(web.serve("/a", CONTENT, drip(0.01)), new_session())

@@ -202,6 +202,18 @@ def test_mirrors_are_tried_in_their_order(web, tmp_path):
     assert fetch(folder, patience=HASTY).model.weights.read_bytes() == WEIGHTS
 
 
+@pytest.mark.parametrize("several", ["\n- {}\n- {}", " {}\ncaffemodel_url: {}"])
+def test_a_second_address_in_a_readme_is_a_mirror(web, tmp_path, several):
+    web.faults["/gone.caffemodel"] = 404
+    addresses = several.format(f"{web.url}gone.caffemodel", f"{web.url}vgg.caffemodel")
+    folder = tmp_path / "vgg"
+    folder.mkdir()
+    text = f"---\ncaffemodel: vgg.caffemodel\nsha1: {SHA1}\ncaffemodel_url:{addresses}\n---\n"
+    (folder / "readme.md").write_text(text)
+    assert fetch(folder, patience=HASTY).model.weights.read_bytes() == WEIGHTS
+    assert web.requests == ["/gone.caffemodel", "/vgg.caffemodel"]
+
+
 def test_definitions_are_fetched_from_the_addresses_in_the_card(web, files, tmp_path):
     (files / "solver.prototxt").write_text("net: 1\n")
     sha1 = hashlib.sha1(b'name: "vgg"\n', usedforsecurity=False).hexdigest()

@@ -120,6 +120,18 @@ def test_schemes_that_read_this_machine_or_that_nobody_knows_are_refused(url):
         open_source(url)
 
 
+@pytest.mark.parametrize("url", ["s3://", "memory://", "ftp:///"])
+def test_an_address_has_to_name_a_place(url):
+    with pytest.raises(UsageError, match="names no"):
+        open_source(url)
+
+
+def test_a_host_that_does_not_answer_is_named(closed_port):
+    url = f"ftp://127.0.0.1:{closed_port}/models/tiny"
+    with pytest.raises(DownloadError, match=f"^{url}: ConnectionRefusedError"):
+        fetch(url)
+
+
 def test_a_missing_package_is_named_with_the_line_that_installs_it():
     try:
         import gcsfs  # noqa: F401

@@ -77,9 +77,7 @@ def test_what_is_there_is_replaced_only_when_asked(digits, place):
     publish(digits, str(place), update=True, rehash=True)
     assert (place / "my_digits/my_digits.caffemodel").read_bytes() != WEIGHTS
     assert not (place / "my_digits/labels.txt").exists()
-    assert [path.name for path in place.iterdir() if path.name.startswith(".")] == [
-        ".zoo-publish.lock"
-    ]
+    assert [path.name for path in place.iterdir() if path.name.startswith(".")] == []
 
 
 def test_a_broken_card_that_is_there_can_be_replaced(digits, place):
@@ -120,6 +118,10 @@ def test_a_model_is_not_published_into_itself(digits):
         publish(digits, str(digits.parent / "x"), name="../x")
     with pytest.raises(UsageError, match="web server"):
         publish(digits, "https://models.example.org/")
+    with pytest.raises(UsageError, match="--to is empty"):
+        publish(digits, "")
+    with pytest.raises(UsageError, match="--unlisted is for a new gist"):
+        publish(digits, str(digits.parent / "x"), unlisted=True)
 
 
 @pytest.fixture
@@ -169,11 +171,7 @@ def test_what_a_killed_publication_left_is_finished(publication, place):
     (place / "my_digits").rename(place / ".old-my_digits-01234567")
     (place / ".partial-my_digits-01234567").mkdir()
     FolderPlace(place).put(publication, update=True)
-    assert sorted(path.name for path in place.iterdir()) == [
-        ".zoo-publish.lock",
-        "index.json",
-        "my_digits",
-    ]
+    assert sorted(path.name for path in place.iterdir()) == ["index.json", "my_digits"]
 
 
 def test_a_publication_that_is_killed_at_any_moment_leaves_a_whole_model(publication, place):

@@ -152,6 +152,13 @@ def test_the_address_of_a_repository_has_no_revision(digits, hub):
         publish(digits, "hf://me")
 
 
+def test_a_hub_that_is_not_there_is_called_so(digits, hub, monkeypatch, closed_port):
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed_port}")
+    for step in (lambda: publish(digits, "hf://me/x"), lambda: fetch("hf://me/x")):
+        with pytest.raises(UnavailableError, match=r"hf://me/x: the Hub cannot be reached"):
+            step()
+
+
 def test_offline_the_hub_is_not_asked(digits, hub, monkeypatch):
     monkeypatch.setenv("ZOO_OFFLINE", "1")
     with pytest.raises(UnavailableError, match="ZOO_OFFLINE"):

@@ -164,13 +164,13 @@ LONG = {
 def test_ten_megabytes_are_read_or_refused_quickly(piece):
     start, rest = piece[: piece.rfind("\n", 0, -1) + 1], piece[piece.rfind("\n", 0, -1) + 1 :]
     for text in (piece * (MEGABYTES // len(piece)), start + rest * (MEGABYTES // len(rest))):
-        began = time.monotonic()
+        began = time.process_time()
         try:
             card = Card.parse(text)
             assert lint(card) is not card.citation
         except CardError:
             pass
-        assert time.monotonic() - began < 5
+        assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_ten_megabytes_are_read_or_refused_quickly(piece):
     ],
 )
 def test_yaml_bombs_are_text(value):
-    began = time.monotonic()
+    began = time.process_time()
     card = Card.parse(f"---\nname: x\nfact: {value}\nmore:\n  - {value}\n---\n")
     assert card.metadata["fact"] == value.strip()
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2

@@ -91,7 +91,7 @@ def test_a_second_address_is_a_mirror_and_stays_when_the_first_changes():
     text = "---\ncaffemodel: a\ncaffemodel_url: http://h/a\ncaffemodel_url: http://g/x\n---\n"
     card = Card.parse(text)
     assert (card.models, card.caffemodel_url) == ([], "http://h/a")
-    assert "the first address is taken" in card.warnings[0].text
+    assert "the others are its mirrors" in card.warnings[0].text
     changed = card.with_values(caffemodel_url="http://i/a")
     assert changed.text() == text.replace("http://h/a", "http://i/a")
 
@@ -173,3 +173,38 @@ def test_a_key_given_twice_has_no_value_but_the_same_twice_has():
         (4, "'sha1' is given twice and cannot be decided: 'a' (line 2) or 'b' (line 4); keep one")
     ]
     assert card.with_values(name="y").text() == "---\nsha1: a\nname: y\nsha1: b\nname: y\n---\n"
+
+
+TWO = [{"name": "A", "caffemodel": "a", "sha1": "1"}, {"name": "B", "caffemodel": "b", "sha1": "2"}]
+
+
+def test_a_fence_may_end_one_model_and_begin_the_next():
+    text = "---\nname: A\ncaffemodel: a\nsha1: 1\n---\nname: B\ncaffemodel: b\nsha1: 2\n---\nText\n"
+    card = Card.parse(text)
+    assert (card.models, card.body) == (TWO, "Text\n")
+    changed = card.model("B").with_values(sha1="3", license="MIT")
+    assert changed.text() == text.replace("sha1: 2\n", "sha1: 3\nlicense: MIT\n")
+    one = Card.parse("---\nname: A\ncaffemodel: a\n---\nNote: text\nname: B\n---\n")
+    assert (one.models, one.name) == ([], "A")
+
+
+@pytest.mark.parametrize("fence", ["---\n", ""])
+def test_sections_are_models(fence):
+    section = "  - name: {}\n    caffemodel: {}\n    SHA-1: {}\n"
+    models = section.format("A", "a", 1) + section.format("B", "b", 2)
+    card = Card.parse(f"{fence}models:\n{models}license: MIT\n{fence}")
+    assert card.models == [{**each, "license": "MIT"} for each in TWO]
+    assert any("inside 'models'" in warning.text for warning in card.warnings)
+    with pytest.raises(CardError, match="cannot be"):
+        card.model("B").with_values(sha1="3")
+
+
+def test_a_section_may_be_the_one_model():
+    text = "model:\n  name: A\n  caffemodel: a\n  mean: [1, 2]\n"
+    card = Card.parse(text)
+    assert card.models == []
+    assert card.metadata == {"name": "A", "caffemodel": "a", "mean": [1, 2]}
+    assert card.with_values(sha1="12").text() == f"{text}sha1: 12\n"
+    assert Card.parse(
+        "---\nname: A\ncaffemodel: a\nsources: {caffemodel: b}\n---\n"
+    ).other_keys == {"sources": {"caffemodel": "b"}}

@@ -18,6 +18,11 @@ def texts(card):
         ("name: {A} net", "{A} net", "not YAML"),
         ("name: !A net", "!A net", "the tag"),
         ("name: `A net`", "A net", "backticks"),
+        ("name: **A net**", "A net", "asterisks"),
+        ('"name": "A: net"', "A: net", None),
+        ("<b>name</b>: A net", "A net", None),
+        ("<strong>name:</strong> A net", "A net", None),
+        ("name: A\x0bnet", "A\x0bnet", "not YAML (unacceptable character"),
         ("name: A net #2", "A net #2", None),
         ("name: A net   # which", "A net", None),
         ("name: 'A: net'", "A: net", None),
@@ -40,6 +45,7 @@ def test_a_value_is_read_as_a_person_reads_it(line, value, repair):
     assert (card.name, card.caffemodel) == (value, "a")
     assert [w.line for w in card.warnings] == ([] if repair is None else [3])
     assert repair is None or repair in card.warnings[0].text
+    assert all("\n" not in warning.text for warning in card.warnings)
     assert card.empty_keys == ([] if value else ["name"])
 
 

@@ -95,6 +95,8 @@ def test_an_example_in_a_code_block_is_not_meant_where_there_is_metadata(fence):
         ("\n\n", "fenced", 3),
         ("##Information\n\n", "fenced, under a heading", 3),
         ("A Net\n=====\n\n", "fenced, under a heading", 4),
+        ("```\n", "fenced, not at the top", 2),
+        ("<!--\n", "fenced, not at the top", 2),
         ("# A Net\n\nIt counts.\n\n```\nname: no\n```\n", "fenced, not at the top", 8),
         ("---\ntitle: A page\ntags:\n- net\n---\n\n", "fenced, not at the top", 7),
         ("<<<<<<< HEAD\ntext\n=======\n", "fenced, not at the top", 4),

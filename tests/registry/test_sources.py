@@ -96,6 +96,7 @@ def test_a_file_written_in_another_way_is_left_to_its_author(config):
         ("", "https://x.example/", "cannot be the name"),
         ("embedded", "https://x.example/", "something else"),
         ("x", "nowhere", "does not exist"),
+        ("x", "", "is empty"),
         ("x", "nonsense://y", "are not known"),
         ("x", "https://me:secret@x.example/", "password"),
         ("x", "https://x.example/?access_token=secret", "password"),

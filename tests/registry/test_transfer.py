@@ -183,7 +183,10 @@ def test_waits_grow_and_are_bounded():
     assert Limits(longest_wait=5).wait(1, 3600.0) == 5
 
 
-@pytest.mark.parametrize("text", ["", None, "soon", "-5", "1e9", "²", "Wed, 99 Foo"])
+FAR = "Wed, 21 Oct 2015 07:28:05 +9999999999999"
+
+
+@pytest.mark.parametrize("text", ["", None, "soon", "-5", "1e9", "²", "Wed, 99 Foo", FAR])
 def test_what_is_no_pause_is_ignored(text):
     assert retry_after(text) is None
 
@@ -301,3 +304,22 @@ def test_a_mirror_that_dies_among_connections_leaves_good_bytes(web, tmp_path, s
     other = web.serve("/b", CONTENT)
     result = download([other], tmp_path / "out", expected=HASHED, parts=parts)
     assert result.resumed_from > len(CONTENT) // 2
+
+
+def test_a_lock_that_leaves_no_file_lets_in_one_process_at_a_time(tmp_path):
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path\n"
+        "from zoo.registry.transfer_lock import alone\n"
+        "count = Path(sys.argv[2], 'count')\n"
+        "for _ in range(300):\n"
+        "    with alone(Path(sys.argv[2], 'lock')):\n"
+        "        seen = int(count.read_text())\n"
+        "        count.write_text(str(seen + 1))\n"
+    )
+    (tmp_path / "count").write_text("0")
+    command = [sys.executable, "-c", script, str(ROOT), str(tmp_path)]
+    processes = [subprocess.Popen(command) for _ in range(4)]
+    assert [process.wait() for process in processes] == [0, 0, 0, 0]
+    assert (tmp_path / "count").read_text() == "1200"
+    assert [path.name for path in tmp_path.iterdir()] == ["count"]
