@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import add_command, add_sources
 from zoo.cli.output import Column, Output
-from zoo.cli.progress import transferring
+from zoo.cli.progress import transferring, waiting
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def add(subparsers: Any) -> None:
         " of what is not written. Relative is the norm of the difference over the norm of A's"
         " blob; a cosine of 1 says that only a factor differs. Blobs that are the same are only"
         " counted. The patch makes the definition of B from that of A. Ends with 0 whether they"
-        " differ or not; --json has `same`.",
+        " differ or not; --json has `same`, null where only one of them has weights.",
         example="zoo diff snapshot_iter_1000.caffemodel snapshot_iter_2000.caffemodel\n"
         "zoo diff lenet_digits my_lenet --json\n"
         "zoo diff old.prototxt new.prototxt --weights old.caffemodel --with-weights new.caffemodel",
@@ -72,13 +72,9 @@ def run(args: argparse.Namespace) -> int:
     ):
         if weights is not None and not side.endswith(_FILES):
             raise UsageError(f"{option} is for a definition (.prototxt); {side!r} has its own")
-    found = diff(
-        _side(args, args.a, output),
-        _side(args, args.b, output),
-        weights_a=args.weights,
-        weights_b=args.with_weights,
-        phase=args.phase,
-    )
+    sides = _side(args, args.a, output), _side(args, args.b, output)
+    with waiting(output, "comparing"):
+        found = diff(*sides, weights_a=args.weights, weights_b=args.with_weights, phase=args.phase)
     if output.as_json:
         output.document(found.to_dict())
     else:
@@ -111,8 +107,8 @@ def _show(found: NetDifference, output: Output) -> None:
         output.note(f"{same} of {len(found.weights)} blobs of weights are the same")
     if found.patch:
         output.line(*found.patch.splitlines())
-    if found.same:
-        output.note("nothing differs")
+    if found.same is not False:
+        output.note("nothing differs" if found.same else "nothing else differs")
 
 
 def _row(each: WeightDifference) -> list[str]:

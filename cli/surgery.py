@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import add_command, add_sources
 from zoo.cli.output import Output
+from zoo.cli.progress import transferring, waiting
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def add(subparsers: Any) -> None:
         subparsers,
         NAME,
         run,
-        help="operate on a model by a recipe: heads, casts, grafts, pruning, ...",
+        help="operate on a model by a recipe: heads, casts, grafts, pruning and more",
         description="apply: make a new model directory. list: the operations and what they take."
         " schema: the JSON Schema of recipes. A recipe is a YAML file with a list of operations;"
         " see docs/surgery.md.",
@@ -56,20 +57,25 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _apply(args: argparse.Namespace, output: Output) -> None:
-    from zoo.surgery.apply import apply_recipe
+    from zoo.api import load
+    from zoo.surgery.apply import apply_recipe, check_output
+    from zoo.surgery.recipe import read_recipe
 
     if len(args.words) != 2 or not args.output:
         raise UsageError("expected `zoo surgery apply RECIPE MODEL -o DIR`.")
-    recipe, model = args.words
+    recipe, directory = read_recipe(args.words[0]), check_output(args.output)
+    with transferring(output) as progress:
+        model = load(args.words[1], args.source, progress=progress)
 
     def tell(applied: Applied, check: StepCheck | None) -> None:
         output.note(f"{applied.report}")
         if check is not None:
             output.note(f"  {check}")
 
-    made = apply_recipe(
-        recipe, model, args.output, check=args.check, sources=args.source, told=tell
-    )
+    with waiting(output, f"operating on {model.name}"):
+        made = apply_recipe(
+            recipe, model, directory, check=args.check, sources=args.source, told=tell
+        )
     for note in made.notes:
         output.note(note)
     if not output.as_json:

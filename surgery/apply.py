@@ -18,9 +18,9 @@ from zoo.loaded import LoadedModel
 from zoo.net import Net
 from zoo.surgery.check import TOLERANCE, StepCheck, check_step
 from zoo.surgery.operated_model import write_model
-from zoo.surgery.recipe import Applied, Recipe, perform, read_recipe
+from zoo.surgery.recipe import Applied, Recipe, is_definition, perform, read_recipe
 
-__all__ = ["Operated", "apply_recipe"]
+__all__ = ["Operated", "apply_recipe", "check_output"]
 
 
 @dataclass
@@ -85,15 +85,13 @@ def apply_recipe(
     >>> zoo.load(folder / "logits").net.outputs
     ['ip2']
     """
-    directory = Path(output)
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UsageError(f"{directory} is there already, and is not replaced; name another output")
+    directory = check_output(output)
     recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     source = model if isinstance(model, LoadedModel) else load(model, sources)
     donors: dict[str, LoadedModel] = {}
 
     def load_net(name: str) -> Net:
-        if name.endswith(".prototxt"):
+        if is_definition(name):
             return Net.read(name)
         donors[name] = load(name, sources)
         return donors[name].net
@@ -109,6 +107,22 @@ def apply_recipe(
     _require_kept(recipe, made)
     made.notes += write_model(directory, made.steps, recipe, source, donors)
     return made
+
+
+def check_output(output: str | Path) -> Path:
+    """The model directory to make.
+
+    Raises
+    ------
+    UsageError
+        When something is there already.
+    """
+    directory = Path(output)
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise UsageError(f"{directory} is there already, and is not replaced; name another output")
+    if directory.resolve() == Path.cwd():
+        raise UsageError(f"{directory} is the folder you are in; name a folder to be made")
+    return directory
 
 
 def _require_kept(recipe: Recipe, made: Operated) -> None:

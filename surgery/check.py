@@ -6,6 +6,7 @@ what the old one has to be given (`InputReport.earlier_input`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from zoo.surgery.input_report import InputReport
 from zoo.surgery.recipe import Applied
 from zoo.surgery.report import SurgeryReport
 
-__all__ = ["TOLERANCE", "StepCheck", "check_step"]
+__all__ = ["TOLERANCE", "StepCheck", "check_step", "difference"]
 
 TOLERANCE = 1e-5
 _SPREAD = 50.0
@@ -43,7 +44,7 @@ class StepCheck:
     def largest(self) -> float | None:
         """Of the outputs that could be compared."""
         known = [value for value in self.differences.values() if value is not None]
-        return max(known) if known else None
+        return float(np.max(known)) if known else None
 
     @property
     def broken(self) -> bool:
@@ -93,7 +94,7 @@ def check_step(applied: Applied, seed: int = 0) -> StepCheck:
     old, new = _outputs(before, earlier), _outputs(after, probe)
     renamed = _renamed(old, new)
     return StepCheck(
-        {name: _difference(old.get(renamed.get(name, name)), new[name]) for name in new},
+        {name: difference(old.get(renamed.get(name, name)), new[name]) for name in new},
         report.preserving,
     )
 
@@ -131,13 +132,22 @@ def _renamed(old: dict[str, np.ndarray], new: dict[str, np.ndarray]) -> dict[str
     return {come[0]: gone[0]} if len(gone) == len(come) == 1 else {}
 
 
-def _difference(before: np.ndarray | None, after: np.ndarray) -> float | None:
+def difference(before: np.ndarray | None, after: np.ndarray) -> float | None:
+    """The largest difference as a share of the largest value; None for other shapes.
+
+    What is no number has to be at the same places, or the difference is infinite.
+    """
     if (
         before is None
         or before.size != after.size
         or before.squeeze().shape != after.squeeze().shape
     ):
         return None
+    after = after.reshape(before.shape)
+    known = np.isfinite(before)
+    if not np.array_equal(known, np.isfinite(after)):
+        return math.inf
+    before, after = before[known], after[known]
     largest = float(np.abs(before).max(initial=0))
-    apart = float(np.abs(after.reshape(before.shape) - before).max(initial=0))
+    apart = float(np.abs(after - before).max(initial=0))
     return apart / largest if largest else apart

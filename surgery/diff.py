@@ -39,6 +39,7 @@ class NetDifference:
     fields : hyper-parameters of layers that both have.
     patch : what makes the definition of B from that of A, as a unified diff.
     weights : every learned blob of the two; empty unless both have weights.
+    has_weights : whether A has weights, and B.
     notes : what could not be compared.
     """
 
@@ -49,7 +50,13 @@ class NetDifference:
     fields: tuple[FieldChange, ...]
     patch: str
     weights: tuple[WeightDifference, ...]
+    has_weights: tuple[bool, bool]
     notes: tuple[str, ...]
+
+    @property
+    def weights_compared(self) -> bool:
+        """Whether both have weights."""
+        return all(self.has_weights)
 
     @property
     def changed_weights(self) -> list[WeightDifference]:
@@ -57,9 +64,11 @@ class NetDifference:
         return [each for each in self.weights if each.verdict != "same"]
 
     @property
-    def same(self) -> bool:
-        """Whether nothing differs of what could be compared."""
-        return not (self.patch or self.changed_weights)
+    def same(self) -> bool | None:
+        """Whether nothing differs; None where nothing does but one has weights, the other none."""
+        if self.patch or self.changed_weights:
+            return False
+        return None if self.has_weights[0] != self.has_weights[1] else True
 
     def to_dict(self) -> dict[str, object]:
         """The same for JSON."""
@@ -67,6 +76,7 @@ class NetDifference:
             "a": self.a,
             "b": self.b,
             "same": self.same,
+            "weights_compared": self.weights_compared,
             "only_in_a": list(self.only_in_a),
             "only_in_b": list(self.only_in_b),
             "fields": [asdict(each) for each in self.fields],
@@ -87,6 +97,8 @@ class NetDifference:
             said = f"{numbers}, max abs {each.max_abs:.3g}" if differs else each.verdict
             lines.append(f"{each.layer}[{each.index}]: {said}")
         text = "\n".join([*lines, self.patch.rstrip("\n")]).rstrip("\n")
+        if self.same is None:
+            text += "\nnothing else differs"
         return text or "nothing differs"
 
 
@@ -136,7 +148,8 @@ def diff(
         for side in (one, other)
         if side.definition is None
     ]
-    if bool(one.weights) != bool(other.weights):
+    has_weights = bool(one.weights), bool(other.weights)
+    if has_weights[0] != has_weights[1]:
         without = other if one.weights else one
         notes.append(f"{without.name} has no weights, so none are compared")
     layers_a, layers_b = _layers(one), _layers(other)
@@ -150,9 +163,8 @@ def diff(
         tuple(name for name in layers_b if name not in set(layers_a)),
         tuple(changed_fields(*compared)) if compared else (),
         patch(*compared, one.name, other.name) if compared else "",
-        tuple(weight_differences(one.weights, other.weights))
-        if one.weights and other.weights
-        else (),
+        tuple(weight_differences(one.weights, other.weights)) if all(has_weights) else (),
+        has_weights,
         tuple(notes),
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 from zoo.caffe.message_copy import copy_without
 from zoo.caffe.schema.caffe_pb2 import LayerParameter
 from zoo.errors import NetError, UsageError, did_you_mean
-from zoo.layers.fillers import fill
+from zoo.layers.fillers import fill, generator
 from zoo.layers.kind import known_types, lookup
 from zoo.net import Net
 from zoo.surgery.call_text import call_text
@@ -148,7 +148,7 @@ def set_parameter(net: Net, layer: str, field: str, value: Any) -> tuple[Net, Su
 
 def first_values(definition: LayerParameter, shapes: Any, seed: int) -> list[np.ndarray]:
     """Values by the fillers of a layer for its learned blobs of these shapes."""
-    kind, rng = lookup(definition.type), np.random.default_rng(seed)
+    kind, rng = lookup(definition.type), generator(seed)
     fillers = kind.fillers(definition) if kind is not None else []
     fillers = [*fillers, *[None] * (len(shapes) - len(fillers))]
     return [

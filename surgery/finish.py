@@ -8,7 +8,9 @@ from zoo.errors import NetError, UsageError, did_you_mean
 from zoo.net import Net
 from zoo.surgery.graph import Graph, Node
 
-__all__ = ["changed_shapes", "check_new_name", "finished", "node_named"]
+__all__ = ["changed_shapes", "check_new_name", "check_whole", "finished", "node_named"]
+
+_LARGEST = 2**31 - 1  # of what Caffe's blobs count
 
 
 def node_named(graph: Graph, name: str) -> Node:
@@ -23,7 +25,7 @@ def node_named(graph: Graph, name: str) -> Node:
         if node.name == name:
             return node
     raise NetError(
-        f"no layer is named {name!r}.{did_you_mean(name, [node.name for node in graph.nodes])}"
+        f"no layer is named {name!r}.{did_you_mean(str(name), [each.name for each in graph.nodes])}"
     )
 
 
@@ -68,6 +70,14 @@ def changed_shapes(before: Net, after: Net) -> list[str]:
         for name, shape in after.blobs.items()
         if name in before.blobs and before.blobs[name] != shape
     ]
+
+
+def check_whole(what: str, number: object, least: int) -> None:
+    """Raise UsageError unless it is a whole number that a definition can hold, `least` or more."""
+    whole = isinstance(number, int) and not isinstance(number, bool)
+    if not whole or not least <= number <= _LARGEST:  # type: ignore[operator]
+        most = f" and at most {_LARGEST}" if whole and number > least else ""  # type: ignore[operator]
+        raise UsageError(f"{what}: expected {least} or more{most}, received {number!r}")
 
 
 def check_new_name(what: str, name: object, taken: Iterable[str]) -> None:

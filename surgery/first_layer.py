@@ -6,6 +6,7 @@ mean and a scale can go into its weights.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -152,7 +153,9 @@ def _take_over(graph: Graph, source: Node, value: Value, affine: Affine) -> list
 
 def _means(mean: object, channels: int) -> Array:
     values = list(mean) if isinstance(mean, list | tuple | np.ndarray) else [mean]
-    good = all(isinstance(value, int | float | np.number) for value in values)
+    good = all(
+        isinstance(value, int | float | np.number) and np.isfinite(value) for value in values
+    )
     if not good or len(values) not in (1, channels):
         raise UsageError(
             f"mean: expected one number, or {channels} in the order of the channels, received"
@@ -162,5 +165,6 @@ def _means(mean: object, channels: int) -> Array:
 
 
 def _check_scale(scale: object) -> None:
-    if not isinstance(scale, int | float) or isinstance(scale, bool) or scale == 0:
+    number = isinstance(scale, int | float) and not isinstance(scale, bool)
+    if not number or not scale or not math.isfinite(scale):  # type: ignore[arg-type]
         raise UsageError(f"scale: expected a number other than 0, received {scale!r}")

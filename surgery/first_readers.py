@@ -29,7 +29,8 @@ def picture_input(graph: Graph, blob: str | None) -> tuple[Node, Value]:
     Raises
     ------
     UsageError
-        When no input is called `blob`, or none is given and not one alone has channels.
+        When no input is called `blob` or it has no channels, or none is given and not one alone
+        has channels.
     """
     inputs = {
         value.blob: (node, value)
@@ -40,6 +41,9 @@ def picture_input(graph: Graph, blob: str | None) -> tuple[Node, Value]:
     if blob is not None:
         if blob not in inputs:
             raise UsageError(f"no input is named {blob!r}.{did_you_mean(blob, inputs)}")
+        shape = inputs[blob][1].shape or ()
+        if len(shape) < 2:
+            raise UsageError(f"the input {blob!r} of shape {shape} has no channels")
         return inputs[blob]
     for least in (4, 3, 2):
         found = [name for name, (_, value) in inputs.items() if len(value.shape or ()) >= least]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.errors import UsageError
 from zoo.net import Net
 from zoo.report import named_layers
 from zoo.surgery.affine import (
@@ -98,7 +99,7 @@ def fold(net: Net, keep: Iterable[str] | None = None) -> tuple[Net, FoldReport]:
     Raises
     ------
     UsageError
-        When a blob to keep does not exist.
+        When a blob to keep does not exist, or none is given.
 
     Examples
     --------
@@ -126,6 +127,8 @@ def fold(net: Net, keep: Iterable[str] | None = None) -> tuple[Net, FoldReport]:
       drop: passes its bottom on.
     """
     kept = net.outputs if keep is None else list(keep)
+    if keep is not None and not kept:
+        raise UsageError("keep: expected the name of a blob, received none")
     operation = call_text("fold", keep=None if keep is None else kept)
     graph, done = Graph(net, kept), _Done()
     if net.phase != "TEST":

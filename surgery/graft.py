@@ -76,7 +76,7 @@ class GraftReport(SurgeryReport):
 def graft(
     net: Net,
     donor: Net,
-    match: str | dict[str, str | None] = "name",
+    match: str | Path | dict[str, str | None] = "name",
     partial: str | None = None,
 ) -> tuple[Net, GraftReport]:
     """Copy weights from another net.
@@ -144,7 +144,7 @@ def graft(
     )
 
 
-def _pairs(net: Net, donor: Net, match: str | Rules) -> dict[str, str]:
+def _pairs(net: Net, donor: Net, match: str | Path | Rules) -> dict[str, str]:
     """Layers of the net with those of the donor."""
     if isinstance(match, Mapping):
         return pairs_by_rules(net, donor, match)

@@ -103,7 +103,8 @@ class Graph:
         """The last value of a blob of the net. Raises UsageError if there is no such blob."""
         if blob not in self._last:
             raise UsageError(
-                f"no blob is named {blob!r} in {self._net.name!r}.{did_you_mean(blob, self._last)}"
+                f"no blob is named {blob!r} in {self._net.name!r}."
+                f"{did_you_mean(str(blob), self._last)}"
             )
         return self._last[blob]
 

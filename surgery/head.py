@@ -15,7 +15,7 @@ from zoo.caffe.schema.caffe_pb2 import FillerParameter
 from zoo.errors import UsageError, did_you_mean
 from zoo.net import Net
 from zoo.surgery.call_text import call_text
-from zoo.surgery.finish import finished
+from zoo.surgery.finish import check_new_name, check_whole, finished
 from zoo.surgery.graph import Graph
 from zoo.surgery.head_layer import fit_ends, is_averaged, new_classifier, without_deadly_layers
 from zoo.surgery.head_paths import Classifier, classifiers, keep_only
@@ -153,8 +153,7 @@ def before_head(net: Net, head: Head) -> Net:
 
 
 def _check(classes: object, auxiliary: str) -> None:
-    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 2:
-        raise UsageError(f"classes: expected 2 or more, received {classes!r}")
+    check_whole("classes", classes, 2)
     if auxiliary not in _AUXILIARY:
         raise UsageError(
             f"auxiliary: expected {' or '.join(_AUXILIARY)}, received {auxiliary!r}."
@@ -166,6 +165,7 @@ def _names(net: Net, heads: list[Classifier], classes: int, name: str | None) ->
     """What the new layers are called, the main one first."""
     names = [f"{head.node.name}_{classes}" for head in heads]
     if name is not None:
+        check_new_name("layer", name, ())
         names[0] = name
     taken = {layer.name for layer in net.layers}
     for index, new in enumerate(names):

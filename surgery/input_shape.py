@@ -10,7 +10,7 @@ from zoo.errors import UsageError, did_you_mean
 from zoo.layers.kind import Shape
 from zoo.net import Net
 from zoo.surgery.call_text import call_text
-from zoo.surgery.finish import changed_shapes, finished
+from zoo.surgery.finish import changed_shapes, check_whole, finished
 from zoo.surgery.first_readers import first_readers, picture_input, rewrite_channels
 from zoo.surgery.graph import Graph
 from zoo.surgery.input_report import InputReport, input_report
@@ -109,19 +109,19 @@ def _size(size: int | Sequence[int] | None, old: Shape) -> Shape:
     if size is None:
         return old[2:]
     sides = (size,) * len(old[2:]) if isinstance(size, int) else tuple(size)
-    if len(sides) != len(old[2:]) or not all(isinstance(s, int) and s > 0 for s in sides):
+    if len(sides) != len(old[2:]):
         raise UsageError(
-            f"size: expected one positive number, or {len(old[2:])} as in {list(old[2:])}, received"
-            f" {size!r}"
+            f"size: expected one number, or {len(old[2:])} as in {list(old[2:])}, received {size!r}"
         )
+    for side in sides:
+        check_whole("size", side, 1)
     return sides
 
 
 def _channels(channels: int | None, old: Shape) -> int:
     if channels is None:
         return old[1]
-    if not isinstance(channels, int) or isinstance(channels, bool) or channels < 1:
-        raise UsageError(f"channels: expected 1 or more, received {channels!r}")
+    check_whole("channels", channels, 1)
     return channels
 
 

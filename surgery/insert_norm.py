@@ -80,8 +80,10 @@ def insert_batch_norm(
         check_new_name("layer", new, [node.name for node in graph.nodes])
     means = _statistics("mean", mean, shape[1])
     variances = _statistics("variance", variance, shape[1])
-    if variances.min() < 0 or eps <= 0:
-        raise UsageError("variance: expected no number below 0, and an eps above 0")
+    if variances.min() < 0:
+        raise UsageError(f"variance: expected no number below 0, received {variances.min():g}")
+    if not 0 < eps < np.inf:
+        raise UsageError(f"eps: expected a number above 0, received {eps!r}")
     norm = put_behind(
         graph, before, layer_of({"name": names[0], "type": "BatchNorm", "eps": float(eps)})
     )

@@ -26,7 +26,7 @@ def chosen_layers(
     Raises
     ------
     UsageError
-        When a pattern matches no such layer.
+        When a pattern matches no such layer, or there is none.
 
     Examples
     --------
@@ -35,6 +35,8 @@ def chosen_layers(
     >>> [layer.name for layer in chosen_layers(net, "ip*", lambda layer: True, "layer")]
     ['ip1', 'ip2']
     """
+    if not patterns:
+        raise UsageError(f"layers: expected the name of a {what}, received none")
     known = {layer.name: layer for layer in net.layers if fits(layer)}
     found: set[str] = set()
     for pattern in [patterns] if isinstance(patterns, str) else patterns:

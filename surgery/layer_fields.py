@@ -6,6 +6,7 @@ Names and values are those of prototxt: ``{"pool": "AVE", "kernel_size": 3}``. T
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -81,6 +82,8 @@ def own_param(layer_type: str) -> str | None:
     >>> own_param("InnerProduct"), own_param("Deconvolution"), own_param("Split")
     ('inner_product_param', 'convolution_param', None)
     """
+    if not layer_type:
+        return None
     wanted = f"{layer_type}param".lower()
     named = (
         field.name
@@ -120,7 +123,7 @@ def put_field_at(layer: LayerParameter, path: str, value: Any) -> str:
         path = f"{own}.{path}"
     *parents, name = path.split(".")
     message: Any = layer
-    where = layer.name or layer.type
+    where = layer.name or layer.type or "the layer"
     for parent in parents:
         message = _inside(message, parent, where)
         where = f"{where}.{parent}"
@@ -151,7 +154,11 @@ def _inside(message: Any, name: str, where: str) -> Any:
     """The message in a field, or at a place of a repeated one."""
     if not hasattr(message, "DESCRIPTOR"):
         if not name.isdigit() or int(name) >= len(message):
-            raise UsageError(f"{where} has {len(message)} entries, none is called {name!r}")
+            all_of_them = ", as in [{lr_mult: 0}, {lr_mult: 0}]" if where.endswith(".param") else ""
+            raise UsageError(
+                f"{where} has {len(message)} entries, none is called {name!r}; give a list of all"
+                f" as the value of {where.rpartition('.')[2]!r}{all_of_them}"
+            )
         return message[int(name)]
     field = _field(message, name, where)
     if field.message_type is None:
@@ -209,6 +216,8 @@ def _checked(put: Any, field: Any, value: Any, where: str) -> None:
     try:
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
             raise TypeError
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError
         put(value)
     except (TypeError, ValueError):
         raise UsageError(f"{where}: expected {word}, received {value!r}") from None

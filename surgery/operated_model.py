@@ -94,6 +94,8 @@ def _fill(
         )
     spec, more = _input(steps, source, bool(labels))
     _card(directory, steps, recipe, source, donors, spec).write(directory / "readme.md")
+    if recipe.files:
+        notes.append(f"{_RECIPE} also takes {', '.join(recipe.files)}, which the directory has not")
     return notes + more
 
 
@@ -183,6 +185,16 @@ def _pinned(model: LoadedModel) -> str:
     )
 
 
+def _read(files: Sequence[str]) -> str:
+    """What a recipe reads beside models, as a paragraph."""
+    paths = [(path, Path(path)) for path in files]
+    told = [
+        f"`{name}` (sha1:{hash_file(path).sha1})" if path.is_file() else f"the folder `{name}`"
+        for name, path in paths
+    ]
+    return f"\nIt also takes {', '.join(told)}.\n" if told else ""
+
+
 def _one_or_all(values: list[str]) -> str | list[str]:
     return values[0] if len(values) == 1 else values
 
@@ -206,7 +218,7 @@ name: model
 
 Made from {source.name}{others} by `{_RECIPE}`; `zoo surgery apply {_RECIPE} {source.name} -o COPY`
 makes it again.
-{description}
+{_read(recipe.files)}{description}
 ## What was done
 
 {indented}

@@ -7,14 +7,13 @@ made from that, so that there is one place to change.
 from __future__ import annotations
 
 import inspect
+import math
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 import zoo.surgery
 from zoo.errors import UsageError, did_you_mean
@@ -37,6 +36,7 @@ _JSON = {
     Path: "string",
     Net: "string",
     list: "array",
+    Iterable: "array",
     Sequence: "array",
     dict: "object",
     Mapping: "object",
@@ -50,19 +50,25 @@ class Argument:
 
     Attributes
     ----------
-    kinds : the JSON types that a recipe may give; all of them where it is empty.
+    schema : the JSON Schema of what a recipe may give; empty where that is anything.
     needed : whether it has no default.
-    models : whether strings in it name other models.
+    models, files : whether strings in it name other models, or may be paths of files.
     """
 
     name: str
-    kinds: tuple[str, ...]
+    schema: Mapping[str, Any]
     needed: bool
     models: bool
+    files: bool
 
-    def takes(self, value: Any) -> bool:
-        """Whether a value of a YAML file may be given for it."""
-        return not self.kinds or any(_is(value, kind) for kind in self.kinds)
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The JSON types that a recipe may give; all of them where it is empty."""
+        return tuple(self.schema.get("type", ()))
+
+    def misfit(self, value: Any) -> str:
+        """What is wrong with a value of a YAML file; nothing where it may be given."""
+        return next(_misfits(self.schema, value, self.name), "")
 
 
 def operation(name: str) -> Callable[..., tuple[Net, SurgeryReport]]:
@@ -92,7 +98,7 @@ def arguments_of(name: str) -> dict[str, Argument]:
     Examples
     --------
     >>> arguments_of("rename_layer")["old"]
-    Argument(name='old', kinds=('string',), needed=True, models=False)
+    Argument(name='old', schema={'type': ['string']}, needed=True, models=False, files=False)
     """
     function = operation(name)
     hints = typing.get_type_hints(function)
@@ -100,9 +106,10 @@ def arguments_of(name: str) -> dict[str, Argument]:
     return {
         each.name: Argument(
             each.name,
-            _kinds(hints[each.name]),
+            _schema_of(hints[each.name]),
             each.default is inspect.Parameter.empty,
             Net in _parts(hints[each.name]),
+            Path in _parts(hints[each.name]),
         )
         for each in parameters
     }
@@ -150,10 +157,7 @@ def recipe_schema() -> dict[str, Any]:
 
 def _call_schema(name: str) -> dict[str, Any]:
     arguments = arguments_of(name).values()
-    properties = {
-        argument.name: {"type": list(argument.kinds)} if argument.kinds else {}
-        for argument in arguments
-    }
+    properties = {argument.name: argument.schema for argument in arguments}
     needed = [argument.name for argument in arguments if argument.needed]
     return {
         "type": "object" if needed else ["object", "null"],
@@ -163,19 +167,28 @@ def _call_schema(name: str) -> dict[str, Any]:
     }
 
 
-def _kinds(hint: Any) -> tuple[str, ...]:
-    """The JSON types of an annotation; none where anything goes."""
-    if hint is Any:
-        return ()
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        return tuple(dict.fromkeys(kind for part in typing.get_args(hint) for kind in _kinds(part)))
-    plain = origin or hint
-    if plain in _JSON:
-        return (_JSON[plain],)
-    if isinstance(plain, type) and issubclass(plain, Sequence | typing.Iterable | np.ndarray):
-        return ("array",)
-    return ()
+def _schema_of(hint: Any) -> dict[str, Any]:
+    """The JSON Schema of an annotation; empty where that says nothing of files."""
+    parts = typing.get_args(hint)
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return _either(map(_schema_of, parts))
+    plain = typing.get_origin(hint) or hint
+    if plain not in _JSON:
+        return {}
+    schema: dict[str, Any] = {"type": [_JSON[plain]]}
+    inner = _schema_of(parts[-1]) if parts else {}
+    if inner:
+        schema["items" if schema["type"] == ["array"] else "additionalProperties"] = inner
+    return schema
+
+
+def _either(schemas: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The schema of what fits one of several, of which each type is in one with more to say."""
+    both: dict[str, Any] = {"type": []}
+    for schema in schemas:
+        kinds = [kind for kind in schema.get("type", ()) if kind not in both["type"]]
+        both = {**schema, **both, "type": both["type"] + kinds}
+    return both
 
 
 def _parts(hint: Any) -> list[Any]:
@@ -183,9 +196,37 @@ def _parts(hint: Any) -> list[Any]:
     return [hint, *(part for inner in typing.get_args(hint) for part in _parts(inner))]
 
 
+def _misfits(schema: Mapping[str, Any], value: Any, where: str) -> Iterator[str]:
+    """What of a value does not fit a schema, in words."""
+    kinds = schema.get("type", ())
+    if kinds and not any(_is(value, kind) for kind in kinds):
+        yield f"{where}: expected {' or '.join(kinds)}, received {value!r:.80}{_hint(value)}"
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _misfits(schema.get("items", {}), item, f"{where}[{index}]")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                yield f"{where}: expected names before the colons, received {key!r:.80}"
+            yield from _misfits(schema.get("additionalProperties", {}), item, f"{where}.{key}")
+
+
+def _hint(value: Any) -> str:
+    """What to write instead of a number that YAML 1.1 takes for a text."""
+    if not isinstance(value, str) or "e" not in value.lower():
+        return ""
+    try:
+        float(value)
+    except ValueError:
+        return ""
+    return ", a text in YAML; a number with an exponent needs a point and a sign, as in 1.0e-5"
+
+
 def _is(value: Any, kind: str) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
     known: dict[str, Any] = {
         "integer": int,
         "number": int | float,

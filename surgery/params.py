@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import NetError, UsageError
-from zoo.layers.fillers import fill
+from zoo.layers.fillers import fill, generator
 from zoo.layers.kind import count
 from zoo.net import Net
 from zoo.surgery.call_text import call_text
@@ -102,7 +102,7 @@ def reinitialise(
       dropped: ip1[0] (64, 256), ip1[1] (64,), ip2[0] (5, 64), ip2[1] (5,)
     """
     chosen = chosen_layers(net, layers, lambda each: bool(each.param_shapes), "layer with params")
-    rng, message = np.random.default_rng(seed), None if filler is None else filler_of(filler)
+    rng, message = generator(seed), None if filler is None else filler_of(filler)
     fresh = {}
     for layer in chosen:
         blobs = layer.first_values(rng)

@@ -23,10 +23,11 @@ from zoo.net import Net
 from zoo.surgery.operations import arguments_of, operation
 from zoo.surgery.report import SurgeryReport
 
-__all__ = ["Applied", "Recipe", "Step", "perform", "read_recipe"]
+__all__ = ["Applied", "Recipe", "Step", "is_definition", "perform", "read_recipe"]
 
 _FIELDS = ("name", "description", "steps")
 _LARGEST = 1_000_000
+_DEEPEST = 50
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ class Step:
         given = [value for name, value in self.arguments.items() if known[name].models]
         return [text for value in given for text in _texts(value)]
 
+    @property
+    def files(self) -> list[str]:
+        """The paths of what it reads that is no model: arrays, pictures, rules, definitions."""
+        known = arguments_of(self.operation)
+        given = [value for name, value in self.arguments.items() if known[name].files]
+        paths = [value for value in given if isinstance(value, str) and Path(value).exists()]
+        return paths + [name for name in self.models if is_definition(name)]
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -74,6 +83,11 @@ class Recipe:
         """The names of all other models that it takes something from."""
         return list(dict.fromkeys(name for step in self.steps for name in step.models))
 
+    @property
+    def files(self) -> list[str]:
+        """The paths of all other files that it reads."""
+        return list(dict.fromkeys(path for step in self.steps for path in step.files))
+
 
 @dataclass(frozen=True)
 class Applied:
@@ -83,6 +97,11 @@ class Applied:
     before: Net
     after: Net
     report: SurgeryReport
+
+
+def is_definition(name: str) -> bool:
+    """Whether a step means a definition alone, rather than a model."""
+    return name.endswith(".prototxt")
 
 
 def read_recipe(path: str | Path) -> Recipe:
@@ -182,7 +201,15 @@ def _header(path: Path, root: yaml.Node | None) -> Iterator[tuple[str, Any]]:
                 f"{path}:{_line(key)}: field {name!r} is not known.{hint} The fields are"
                 f" {', '.join(_FIELDS)}."
             )
-        yield name, value if name == "steps" else str(_plain(path, value))
+        yield name, value if name == "steps" else _text(path, name, value)
+
+
+def _text(path: Path, name: str, node: yaml.Node) -> str:
+    """The name or the description."""
+    value = _plain(path, node)
+    if isinstance(value, dict | list):
+        raise UsageError(f"{path}:{_line(node)}: {name}: expected a text, received {value!r:.80}")
+    return "" if value is None else str(value)
 
 
 def _step(path: Path, node: yaml.Node) -> Step:
@@ -212,11 +239,9 @@ def _checked(name: str, given: Any) -> dict[str, Any]:
         if argument not in known:
             hint = did_you_mean(str(argument), known)
             raise UsageError(f"{name}: there is no argument {argument!r}.{hint}{takes}")
-        if not known[argument].takes(value):
-            raise UsageError(
-                f"{name}: {argument}: expected {' or '.join(known[argument].kinds)}, received"
-                f" {value!r:.80}"
-            )
+        misfit = known[argument].misfit(value)
+        if misfit:
+            raise UsageError(f"{name}: {misfit}")
     missing = [each.name for each in known.values() if each.needed and each.name not in given]
     if missing:
         raise UsageError(f"{name}: {', '.join(missing)} is missing.{takes}")
@@ -225,11 +250,32 @@ def _checked(name: str, given: Any) -> dict[str, Any]:
 
 def _composed(path: Path, text: str) -> yaml.Node | None:
     """The nodes of a YAML text. A few bytes of aliases can stand for values without end."""
+    depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else None
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
         if isinstance(event, yaml.AliasEvent):
-            line = event.start_mark.line + 1 if event.start_mark else None
             raise ParseError("aliases (*) are not read; write the value again", path, line)
-    return yaml.compose(text, yaml.SafeLoader)
+        if depth > _DEEPEST:
+            raise ParseError(f"lists and mappings lie more than {_DEEPEST} deep", path, line)
+    root = yaml.compose(text, yaml.SafeLoader)
+    if root is not None:
+        _check_keys(path, root)
+    return root
+
+
+def _check_keys(path: Path, node: yaml.Node) -> None:
+    """Refuse a name that is written twice, of which YAML takes the last without a word."""
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if isinstance(key, yaml.ScalarNode) and key.value in seen:
+            raise ParseError(f"{key.value!r} is there twice", path, _line(key))
+        seen.add(str(key.value))
+    inner = [each for pair in pairs for each in pair]
+    for each in node.value if isinstance(node, yaml.SequenceNode) else inner:
+        _check_keys(path, each)
 
 
 def _plain(path: Path, node: yaml.Node) -> Any:

@@ -16,7 +16,7 @@ from zoo.net import Net
 from zoo.receptive_field import receptive_fields
 from zoo.surgery.call_text import call_text
 from zoo.surgery.cast import fully_convolutional
-from zoo.surgery.finish import finished
+from zoo.surgery.finish import check_whole, finished
 from zoo.surgery.graph import Graph
 from zoo.surgery.head_paths import classifiers
 from zoo.surgery.input_shape import change_input
@@ -54,7 +54,7 @@ def fcn(
     Raises
     ------
     UsageError
-        For less than one class, or a stride that the net does not have.
+        For less than one class or padding, or a stride that the net does not have.
     NetError
         When the net has no classifier that can be cast, or scores cannot be put over pixels.
 
@@ -66,8 +66,8 @@ def fcn(
     (2, (1, 2, 28, 28))
     """
     operation = call_text("fcn", classes=classes, stride=stride, size=size)
-    if classes < 1:
-        raise UsageError(f"classes: expected 1 or more, received {classes}")
+    check_whole("classes", classes, 1)
+    check_whole("pad", pad, 0)
     scoring = _scoring(net, classes, pad, operation)
     score = place_of(receptive_fields(scoring)[SCORE], scoring.blobs[SCORE])
     if score is None:

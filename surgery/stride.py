@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from zoo.errors import NetError
+from zoo.errors import NetError, UsageError
 from zoo.layers.pooling import pooled_size
 from zoo.layers.reach import Reach
 from zoo.layers.window import Window
@@ -65,6 +65,8 @@ def trade_stride(net: Net, layer: str | Sequence[str]) -> tuple[Net, SurgeryRepo
     ((1, 4, 2, 2), (1, 4, 3, 3))
     """
     names = [layer] if isinstance(layer, str) else list(layer)
+    if not names:
+        raise UsageError("layer: expected the name of one or more, received none")
     operation = call_text("trade_stride", layer=layer)
     graph = Graph(net, net.outputs)
     nodes = [node_named(graph, name) for name in names]

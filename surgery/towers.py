@@ -54,7 +54,7 @@ def siamese(net: Net, inputs: list[str] | None = None) -> tuple[Net, SurgeryRepo
     """
     operation = call_text("siamese", inputs=inputs)
     entry = _only_input(net, operation)
-    first, second = _two_names(inputs or [entry, entry + _SUFFIX])
+    first, second = _two_names([entry, entry + _SUFFIX] if inputs is None else inputs)
     names = _shared_names(net)
     graph = Graph(net, net.outputs)
     _name_tower(graph, {entry: first}, "", names)

@@ -89,6 +89,8 @@ def _distances(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]
     ones = others = products = differences = largest = 0.0
     for start in range(0, one.size, _PIECE):
         old, new = (each[start : start + _PIECE].astype(np.float64) for each in (one, other))
+        nowhere = np.isnan(old) & np.isnan(new)  # the same in both, as that of a blob with itself
+        old[nowhere] = new[nowhere] = 0
         difference = new - old
         ones, others = ones + float(old @ old), others + float(new @ new)
         products += float(old @ new)

@@ -1,54 +1,13 @@
-"""What every operation on a net has to keep to, whatever it does."""
+"""What every operation on a net has to keep to: counts that add up, files, OpenCV's numbers."""
 
 from collections import Counter
 
 import numpy as np
-from google.protobuf import text_format
-from growing_net import random_params
+from opencv_reference import opencv_values
 from reference import relative_error
+from surgery_nets import random_inputs
 
 import zoo
-from zoo.caffe.schema.caffe_pb2 import NetParameter
-
-INPUT = """layer { name: "data" type: "Input" top: "data"
-                   input_param { shape { dim: 2 dim: 6 dim: 9 dim: 9 } } }\n"""
-
-
-def read(text, seed=0, phase="TEST"):
-    """A net from its layers behind an input (2, 6, 9, 9), with random weights and statistics."""
-    net = zoo.Net(text_format.Parse(INPUT + text, NetParameter()), phase=phase)
-    return net.with_params(random_params(net, np.random.default_rng(seed))).initialized()
-
-
-def layer(name, kind, bottom, settings="", top=None):
-    return (
-        f'layer {{ name: "{name}" type: "{kind}" bottom: "{bottom}" top: "{top or name}"'
-        f" {settings} }}\n"
-    )
-
-
-def convolution(name, bottom, outputs, settings="", kind="Convolution", param=""):
-    settings = f"convolution_param {{ num_output: {outputs} {settings} }} {param}"
-    return layer(name, kind, bottom, settings)
-
-
-def inner_product(name, bottom, outputs, settings="", param=""):
-    settings = f"inner_product_param {{ num_output: {outputs} {settings} }} {param}"
-    return layer(name, "InnerProduct", bottom, settings)
-
-
-def values_for(net, seed=0):
-    rng = np.random.default_rng(seed)
-    return {name: rng.normal(size=shape).astype(np.float32) for name, shape in net.inputs.items()}
-
-
-def check_same(before, after, inputs=None, blobs=None, tolerance=1e-5):
-    """The same outputs for the same inputs, whatever else was changed."""
-    inputs = values_for(before) if inputs is None else inputs
-    blobs = before.outputs if blobs is None else blobs
-    expected, received = zoo.run(before, inputs, blobs), zoo.run(after, inputs, blobs)
-    for name in blobs:
-        assert relative_error(received[name], expected[name]) < tolerance, name
 
 
 def check_counts(before, after, report):
@@ -56,30 +15,59 @@ def check_counts(before, after, report):
     counts = report.counts()
     assert sum(counts.values()) - counts["dropped"] == after.param_count
     places = Counter((blob.layer, blob.index) for blob in report.blobs if blob.shape is not None)
-    assert places == Counter(
-        (name, index) for name, shapes in after.param_shapes.items() for index in range(len(shapes))
-    )
-    kept = {(blob.origin, blob.index) for blob in report.blobs if blob.origin is not None}
-    assert kept == {
-        (name, index)
-        for name, shapes in before.param_shapes.items()
-        for index in range(len(shapes))
-    }
+    assert places == Counter(_places(after))
+    # What comes from another net than the old one has that net's name in front of its layer's.
+    origins = {(blob.origin, blob.index) for blob in report.blobs if blob.origin is not None}
+    ours = {(layer, index) for layer, index in origins if ":" not in layer}
+    assert ours == set(_places(before)) or (not before.params and ours <= set(_places(before)))
     for blob in report.blobs:
         if blob.shape is not None:
             assert after.param_shapes[blob.layer][blob.index] == blob.shape
+        if blob.fate == "kept" and blob.layer in before.params and blob.layer in after.params:
+            old, new = (net.params[blob.layer][blob.index] for net in (before, after))
+            np.testing.assert_array_equal(new, old)
+    assert str(report).startswith(report.operation)
+    assert report.to_dict()["counts"] == counts
+
+
+def _places(net):
+    return [(name, i) for name, shapes in net.param_shapes.items() for i in range(len(shapes))]
+
+
+def check_same(before, after, inputs=None, earlier=None, blobs=None, tolerance=1e-5):
+    """The same outputs, for the same inputs or those that the old net was given."""
+    inputs = random_inputs(before) if inputs is None else inputs
+    blobs = before.outputs if blobs is None else blobs
+    expected = zoo.run(before, inputs if earlier is None else earlier, blobs)
+    received = zoo.run(after, inputs, blobs)
+    for name in blobs:
+        assert relative_error(received[name], expected[name]) < tolerance, name
+
+
+def reread(net, folder):
+    net.save(folder / "again.prototxt", folder / "again.caffemodel")
+    return zoo.Net.read(folder / "again.prototxt", folder / "again.caffemodel", phase=net.phase)
 
 
 def check_round_trip(net, folder, inputs=None):
-    """Written and read again it is the same net with the same values."""
-    net.save(folder / "again.prototxt", folder / "again.caffemodel")
-    again = zoo.Net.read(
-        folder / "again.prototxt", folder / "again.caffemodel", phase=net.phase.lower()
-    )
-    inputs = values_for(net) if inputs is None else inputs
+    """Written and read again it is the same net with the same values; gives its outputs."""
+    again = reread(net, folder)
+    assert again.definition == net.definition
+    assert again.blobs == net.blobs
+    inputs = random_inputs(net) if inputs is None else inputs
     expected, received = zoo.run(net, inputs), zoo.run(again, inputs)
     for name in net.outputs:
         np.testing.assert_array_equal(received[name], expected[name])
+    return expected
+
+
+def check_files(net, inputs, folder):
+    """The net computes the same when it was written and read, and in OpenCV; gives its outputs."""
+    expected = check_round_trip(net, folder, inputs)
+    for name, value in opencv_values(net, inputs, list(expected), folder).items():
+        assert value.size == expected[name].size
+        assert relative_error(value.reshape(expected[name].shape), expected[name]) < 1e-5, name
+    return expected
 
 
 def unchanged(net):

@@ -3,16 +3,8 @@
 import numpy as np
 import pytest
 from reference import load_fill, read_case, recipe_inputs, recipe_params, relative_error
-from surgery_nets import (
-    check_counts,
-    check_files,
-    conv,
-    data,
-    layer,
-    net_of,
-    product,
-    random_inputs,
-)
+from surgery_check import check_counts, check_files, check_round_trip
+from surgery_nets import conv, data, layer, net_of, product, random_inputs
 
 import zoo
 from zoo.errors import NetError, UsageError
@@ -109,14 +101,16 @@ def test_on_the_old_size_the_cast_net_and_the_way_back_give_the_same(name, tmp_p
     cast, report = fully_convolutional(net)
     assert not [each for each in cast.layers if each.type in ("InnerProduct", "Flatten", "Reshape")]
     assert cast.param_count == net.param_count
-    check_counts(report, cast)
+    check_counts(net, cast, report)
     assert report.preserving
     inputs = random_inputs(net)
     check_same(net, cast, inputs)
-    check_files(cast, inputs, tmp_path, opencv=name not in NOT_IN_OPENCV)
+    check_round_trip(cast, tmp_path, inputs)
+    if name not in NOT_IN_OPENCV:
+        check_files(cast, inputs, tmp_path)
     back, report = classifier(cast)
     assert not [each for each in back.layers if each.name.endswith("-conv")]
-    check_counts(report, back)
+    check_counts(cast, back, report)
     check_same(net, back, inputs)
     assert net.to_prototxt() == before
 
@@ -181,7 +175,7 @@ def test_a_definition_without_weights_is_cast_too():
     cast, report = fully_convolutional(net)
     assert cast.params == {}
     assert cast.param_shapes["ip1-conv"] == [(7, 6, 4, 3), (7,)]
-    check_counts(report, cast)
+    check_counts(net, cast, report)
 
 
 GOLDEN = ["lenet", "cifar10_full", "cifar10_full_sigmoid_bn", "alexnet", "caffenet", "googlenet"]
@@ -197,7 +191,7 @@ def test_published_classifiers_give_the_same_on_their_own_size(shared, name):
     net = zoo.Net.read(shared / "golden/nets" / f"{name}.prototxt")
     net = net.with_params(recipe_params(fill, net, case["gain"]))
     cast, report = fully_convolutional(net)
-    check_counts(report, cast)
+    check_counts(net, cast, report)
     inputs = {name: recipe_inputs(fill, case)[name] for name in net.inputs}
     check_same(net, cast, inputs)
 
@@ -302,7 +296,7 @@ def test_the_way_back_leaves_convolutions_that_something_needs_as_they_are():
     back, report = classifier(net)
     assert [each.name for each in back.layers] == ["data", "first", "pool", "second-fc", "prob"]
     check_same(net, back, random_inputs(net))
-    check_counts(report, back)
+    check_counts(net, back, report)
 
 
 def test_without_a_convolution_that_covers_its_bottom_there_is_no_way_back():

@@ -3,16 +3,8 @@
 import numpy as np
 import pytest
 from reference import relative_error
-from surgery_nets import (
-    check_counts,
-    check_files,
-    conv,
-    data,
-    layer,
-    net_of,
-    product,
-    random_inputs,
-)
+from surgery_check import check_counts, check_files
+from surgery_nets import conv, data, layer, net_of, product, random_inputs
 
 import zoo
 from zoo.errors import NetError, ShapeError, UsageError
@@ -44,8 +36,8 @@ def test_trunk_and_head_together_compute_what_the_net_did(blob, tmp_path):
     (trunk, said), (head, told) = cut(net, blob), cut_off(net, blob)
     assert trunk.outputs == [blob]
     assert head.inputs == {blob: net.blobs[blob]}
-    check_counts(said, trunk)
-    check_counts(told, head)
+    check_counts(net, trunk, said)
+    check_counts(net, head, told)
     assert {*said.removed, *told.removed} <= {each.name for each in net.layers}
     inputs = random_inputs(net)
     between = check_files(trunk, inputs, tmp_path)
@@ -113,7 +105,7 @@ def test_a_head_from_another_model_computes_on_the_trunk(tmp_path):
         seed=8,
     )
     stitched, report = stitch(trunk, other, at="conv2", head_at="features")
-    check_counts(report, stitched)
+    check_counts(trunk, stitched, report)
     inputs = random_inputs(trunk)
     features = zoo.run(trunk, inputs, ["conv2"])["conv2"]
     expected = zoo.run(cut_off(other, "features")[0], {"features": features})["chance"]
@@ -148,7 +140,7 @@ def test_names_that_both_have_need_a_prefix():
         stitch(net, head, at="conv2")
     stitched, report = stitch(net, head, at="conv2", prefix="new/")
     assert [each.name for each in stitched.layers][-2:] == ["new/conv1", "new/ip"]
-    check_counts(report, stitched)
+    check_counts(net, stitched, report)
 
 
 def test_several_inputs_of_a_head_are_asked_for():

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from surgery_check import convolution, inner_product, layer, read
+from surgery_nets import conv, layer, product, read
 
 import zoo
 from zoo.caffe.read import parse_definition
@@ -16,17 +16,17 @@ from zoo.surgery.diff import diff
 from zoo.surgery.params import set_params
 
 OLD = (
-    convolution("conv", "data", 4, "kernel_size: 3", param="param { lr_mult: 1 }")
-    + layer("relu", "ReLU", "conv", top="conv")
-    + layer("pool", "Pooling", "conv", "pooling_param { kernel_size: 2 stride: 2 }")
-    + inner_product("fc", "pool", 5)
+    conv("conv", "data", 4, "kernel_size: 3", param="param { lr_mult: 1 }")
+    + layer("ReLU", "relu", "conv", top="conv")
+    + layer("Pooling", "pool", "conv", "pooling_param { kernel_size: 2 stride: 2 }")
+    + product("fc", "pool", 5)
 )
 NEW = (
-    convolution("conv", "data", 4, "kernel_size: 3 stride: 1 pad: 1", param="param { lr_mult: 2 }")
-    + layer("relu", "ReLU", "conv", "relu_param { negative_slope: 0.1 }", top="conv")
-    + layer("pool", "Pooling", "conv", "pooling_param { kernel_size: 2 stride: 2 pool: AVE }")
-    + inner_product("fc_new", "pool", 5)
-    + layer("prob", "Softmax", "fc_new")
+    conv("conv", "data", 4, "kernel_size: 3 stride: 1 pad: 1", param="param { lr_mult: 2 }")
+    + layer("ReLU", "relu", "conv", "relu_param { negative_slope: 0.1 }", top="conv")
+    + layer("Pooling", "pool", "conv", "pooling_param { kernel_size: 2 stride: 2 pool: AVE }")
+    + product("fc_new", "pool", 5)
+    + layer("Softmax", "prob", "fc_new")
 )
 
 
@@ -57,7 +57,7 @@ def test_the_patch_makes_one_definition_of_the_other():
 
 def test_lines_of_different_layers_are_not_taken_for_one_another():
     first, second = (
-        layer(name, "Pooling", "data", "pooling_param { kernel_size: 2 }") for name in "ab"
+        layer("Pooling", name, "data", "pooling_param { kernel_size: 2 }") for name in "ab"
     )
     found = diff(read(first + second), read(second))
     changed = [line for line in found.patch.splitlines()[3:] if line[0] != " "]
@@ -180,7 +180,7 @@ def test_old_formats_are_the_same_as_new_ones(tmp_path):
 
 
 def test_the_phase_says_which_layers_count(tmp_path):
-    drop = layer("drop", "Dropout", "data", "include { phase: TRAIN }")
+    drop = layer("Dropout", "drop", "data", "include { phase: TRAIN }")
     for name, text in (("a", OLD + drop), ("b", OLD)):
         message = zoo.caffe.read.parse_definition(text)
         (tmp_path / f"{name}.prototxt").write_text(
@@ -191,6 +191,16 @@ def test_the_phase_says_which_layers_count(tmp_path):
     assert diff(*paths, phase="train").only_in_a == ("drop",)
     with pytest.raises(UsageError, match="'test' or 'train', received 'tset'"):
         diff(*paths, phase="tset")
+
+
+def test_what_is_no_number_in_both_does_not_differ():
+    net = read(OLD)
+    (name, blobs), *_ = net.params.items()
+    broken = [blob.copy() for blob in blobs]
+    broken[0].flat[0] = np.nan
+    lost = net.with_params({name: broken})
+    assert diff(lost, lost).same
+    assert [each.verdict for each in diff(net, lost).changed_weights] == ["differs"]
 
 
 def test_it_becomes_json():

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from opencv_reference import opencv_values
-from operated import PICTURE, check_counts, check_files, check_same, picture, read, values
 from reference import relative_error
+from surgery_check import check_counts, check_round_trip, check_same
+from surgery_nets import PICTURE, net_of, picture
 
 import zoo
 from zoo.errors import NetError, UsageError
@@ -57,25 +58,25 @@ def names(net):
 
 
 def test_max_pooling_becomes_average_pooling(tmp_path):
-    net = read(NET)
+    net = net_of(NET)
     new, report = swap_layer(net, "pool1", "Pooling", {"pool": "AVE"})
     check_counts(net, new, report)
-    check_files(new, tmp_path)
+    check_round_trip(new, tmp_path)
     assert not report.preserving
     assert new.blobs == net.blobs
     inputs = picture(net)
-    norm = values(net, inputs, ["norm1"])["norm1"]
+    norm = zoo.run(net, inputs, ["norm1"])["norm1"]
     windows = np.lib.stride_tricks.sliding_window_view(norm, (3, 3), axis=(2, 3))[:, :, ::2, ::2]
     np.testing.assert_allclose(
-        values(new, inputs, ["pool1"])["pool1"], windows.mean(axis=(4, 5)), rtol=1e-4, atol=1e-6
+        zoo.run(new, inputs, ["pool1"])["pool1"], windows.mean(axis=(4, 5)), rtol=1e-4, atol=1e-6
     )
     theirs = opencv_values(new, {"data": inputs["data"]}, ["prob"], tmp_path)["prob"]
-    assert relative_error(theirs, values(new, inputs)["prob"]) < 1e-5
+    assert relative_error(theirs, zoo.run(new, inputs)["prob"]) < 1e-5
 
 
 @pytest.mark.parametrize(("slope", "same"), [(0, True), (None, False)])
 def test_relu_becomes_prelu(slope, same):
-    net = read(NET)
+    net = net_of(NET)
     params = None if slope is None else {"prelu_param": {"filler": {"value": slope}}}
     new, report = swap_layer(net, "relu1", "PReLU", params)
     check_counts(net, new, report)
@@ -91,7 +92,7 @@ def test_relu_becomes_prelu(slope, same):
 
 
 def test_swapping_starts_afresh_what_no_longer_fits_and_keeps_the_rest():
-    net = read(NET)
+    net = net_of(NET)
     new, report = swap_layer(net, "conv1", "Convolution", {"kernel_size": 3, "pad": 0})
     assert report.counts()["kept"] == net.param_count
     new, report = swap_layer(net, "conv1", "Convolution", {"kernel_size": 5, "pad": 1})
@@ -108,7 +109,7 @@ def test_swapping_starts_afresh_what_no_longer_fits_and_keeps_the_rest():
 
 
 def test_a_definition_alone_can_be_edited():
-    net = zoo.Net(read(NET).definition)
+    net = zoo.Net(net_of(NET).definition)
     for new, report in (
         swap_layer(net, "relu1", "PReLU"),
         insert_layer(net, {"name": "s", "type": "Scale"}, "conv1"),
@@ -138,17 +139,17 @@ def test_a_definition_alone_can_be_edited():
 )
 def test_a_swap_that_does_not_fit_says_which_layer_and_why(layer, kind, params, message):
     with pytest.raises(UsageError, match=message):
-        swap_layer(read(NET), layer, kind, params)
+        swap_layer(net_of(NET), layer, kind, params)
 
 
 def test_the_error_carries_the_first_layer_that_breaks():
     with pytest.raises(NetError) as caught:
-        swap_layer(read(NET), "conv1", "Convolution", {"num_output": 8})
+        swap_layer(net_of(NET), "conv1", "Convolution", {"num_output": 8})
     assert caught.value.layer == "conv2"
 
 
 def test_settings_are_changed_one_by_one():
-    net = read(NET)
+    net = net_of(NET)
     new, report = set_parameter(net, "drop2", "dropout_ratio", 0.7)
     assert new.layer("drop2").definition.dropout_param.dropout_ratio == pytest.approx(0.7)
     assert report.preserving
@@ -179,26 +180,26 @@ def test_settings_are_changed_one_by_one():
 )
 def test_a_setting_that_makes_no_sense_is_refused(layer, field, value, message):
     with pytest.raises(UsageError, match=message):
-        set_parameter(read(NET), layer, field, value)
+        set_parameter(net_of(NET), layer, field, value)
 
 
 def test_a_layer_comes_between_in_place_or_with_a_blob_of_its_own(tmp_path):
-    net = read(NET)
+    net = net_of(NET)
     new, report = insert_layer(net, 'name: "s" type: "Power" power_param { scale: 2 }', "conv1")
     check_counts(net, new, report)
     assert new.layer("s").tops == ("conv1",)
     assert names(new)[1:4] == ["conv1", "s", "relu1"]
     new, report = insert_layer(net, {"name": "lrn", "type": "LRN", "local_size": 3}, "conv1")
     check_counts(net, new, report)
-    check_files(new, tmp_path)
+    check_round_trip(new, tmp_path)
     assert new.layer("relu1").bottoms == new.layer("relu1").tops == ("lrn",)
     assert new.layer("norm1").bottoms == ("lrn",)
-    conv = values(net, picture(net), ["norm1"])
-    assert conv["norm1"].shape == values(new, picture(net), ["norm1"])["norm1"].shape
+    conv = zoo.run(net, picture(net), ["norm1"])
+    assert conv["norm1"].shape == zoo.run(new, picture(net), ["norm1"])["norm1"].shape
 
 
 def test_what_passes_on_preserves_and_what_does_not_does_not():
-    net = read(NET)
+    net = net_of(NET)
     for layer, same in (("Dropout", True), ("TanH", False)):
         new, report = insert_layer(net, {"name": "new", "type": layer}, "pool1")
         assert report.preserving == same
@@ -208,7 +209,7 @@ def test_what_passes_on_preserves_and_what_does_not_does_not():
 
 
 def test_a_layer_with_bottoms_of_its_own_is_added_beside():
-    net = read(NET)
+    net = net_of(NET)
     text = """layer { name: "aux" type: "InnerProduct" bottom: "pool1" top: "aux"
               inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }"""
     new, report = insert_layer(net, text, "pool1")
@@ -220,16 +221,16 @@ def test_a_layer_with_bottoms_of_its_own_is_added_beside():
 
 
 def test_a_shortcut_is_added_with_two_bottoms():
-    net = read(RESIDUAL)
+    net = net_of(RESIDUAL)
     new, report = insert_layer(
         net,
         {"name": "again", "type": "Eltwise", "bottom": ["sum", "a"], "top": "again"},
         after="relu",
     )
     inputs = picture(net)
-    both = values(net, inputs, ["sum", "a"])
+    both = zoo.run(net, inputs, ["sum", "a"])
     np.testing.assert_allclose(
-        values(new, inputs, ["again"])["again"], both["sum"] + both["a"], rtol=1e-5, atol=1e-6
+        zoo.run(new, inputs, ["again"])["again"], both["sum"] + both["a"], rtol=1e-5, atol=1e-6
     )
 
 
@@ -247,25 +248,26 @@ def test_a_shortcut_is_added_with_two_bottoms():
         ('name: "n" type: "ReLU" relu { }', "conv1", "no field"),
         ({"name": "n", "type": "Input"}, "conv1", "cannot be put"),
         (3, "conv1", "as prototxt or as a mapping"),
+        ({"kind": "ReLU"}, "conv1", "the layer has no field 'kind'"),
     ],
 )
 def test_a_layer_that_does_not_fit_is_not_put_in(definition, after, message):
     with pytest.raises(UsageError, match=message):
-        insert_layer(read(NET), definition, after)
+        insert_layer(net_of(NET), definition, after)
 
 
 def test_lrn_and_dropout_come_out(tmp_path):
-    net = read(NET)
+    net = net_of(NET)
     new, report = remove_layer(net, "norm1")
     check_counts(net, new, report)
-    check_files(new, tmp_path)
+    check_round_trip(new, tmp_path)
     assert report.removed == ("norm1",)
     assert new.layer("pool1").bottoms == ("conv1",)
     assert not report.preserving
     new, report = remove_layer(net, "drop2")
     assert report.preserving
     check_same(net, new, picture(net))
-    _, report = remove_layer(read(NET, phase="TRAIN"), "drop2")
+    _, report = remove_layer(net_of(NET, phase="TRAIN"), "drop2")
     assert not report.preserving
 
 
@@ -279,7 +281,7 @@ def test_blobs_that_were_written_in_place_still_hold_what_is_read():
         layer { name: "d" type: "Eltwise" bottom: "a" bottom: "b" top: "d" }
         """
     )
-    net = read(text)
+    net = net_of(text)
     new, report = remove_layer(net, "b")
     check_same(net, new, picture(net), blobs=["d"])
     assert new.layer("d").bottoms != ("a", "a")
@@ -287,23 +289,23 @@ def test_blobs_that_were_written_in_place_still_hold_what_is_read():
 
 def test_a_layer_with_several_bottoms_is_only_taken_out_where_nobody_reads_it():
     with pytest.raises(NetError, match="one of 2 blobs"):
-        remove_layer(read(RESIDUAL), "sum")
+        remove_layer(net_of(RESIDUAL), "sum")
     with pytest.raises(NetError, match="brings the data in"):
-        remove_layer(read(NET), "data")
+        remove_layer(net_of(NET), "data")
     with pytest.raises(NetError, match=r"'fc'.*fully_convolutional"):
-        remove_layer(read(NET), "pool1")
+        remove_layer(net_of(NET), "pool1")
     with pytest.raises(NetError, match="Did you mean norm1"):
-        remove_layer(read(NET), "norm2")
+        remove_layer(net_of(NET), "norm2")
 
 
 def test_shared_params_survive_the_removal_of_their_owner_and_a_rename(tmp_path):
-    net = read(SHARED).initialized()
+    net = net_of(SHARED).initialized()
     new, report = remove_layer(net, "a")
     check_counts(net, new, report)
     np.testing.assert_array_equal(new.params["b"][0], net.params["a"][0])
     new, report = rename_layer(net, "a", "first")
     assert new.layer("b").owners == (("first", 0),)
-    check_files(new, tmp_path)
+    check_round_trip(new, tmp_path)
     with pytest.raises(NetError, match="shares"):
         swap_layer(net, "a", "ReLU")
     with pytest.raises(NetError, match="shares"):
@@ -311,10 +313,10 @@ def test_shared_params_survive_the_removal_of_their_owner_and_a_rename(tmp_path)
 
 
 def test_names_change_and_nothing_else(tmp_path):
-    net = read(NET)
+    net = net_of(NET)
     new, report = rename_layer(net, "fc", "fc8", blobs=True)
     check_counts(net, new, report)
-    check_files(new, tmp_path)
+    check_round_trip(new, tmp_path)
     assert report.renamed == {"fc": "fc8"}
     assert report.added == report.removed == ()
     assert report.preserving
@@ -340,4 +342,4 @@ def test_names_change_and_nothing_else(tmp_path):
 )
 def test_a_name_that_is_taken_or_unknown_is_refused(operation, old, new, message):
     with pytest.raises(UsageError, match=message):
-        operation(read(NET), old, new)
+        operation(net_of(NET), old, new)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 from opencv_reference import opencv_values
-from operated import PICTURE, check_counts, check_files, check_same, picture, read, values
 from reference import relative_error
+from surgery_check import check_counts, check_round_trip, check_same
+from surgery_nets import PICTURE, net_of, picture
 
 import zoo
 from zoo.caffe.schema.caffe_pb2 import NetParameter
@@ -24,10 +25,10 @@ FC = "inner_product_param { num_output: 5 }"
 TURNED = "inner_product_param { num_output: 5 transpose: true bias_term: false }"
 
 
-def net_of(settings="", fully=None):
+def first_net(settings="", fully=None):
     if fully is not None:
-        return read(PICTURE + FULLY.replace("BELOW", "data").replace("SETTINGS", fully))
-    return read(PICTURE + CONVOLUTION.replace("SETTINGS", settings) + BEHIND)
+        return net_of(PICTURE + FULLY.replace("BELOW", "data").replace("SETTINGS", fully))
+    return net_of(PICTURE + CONVOLUTION.replace("SETTINGS", settings) + BEHIND)
 
 
 FIRST = {
@@ -42,10 +43,10 @@ first = pytest.mark.parametrize("kind", FIRST.values(), ids=FIRST)
 
 @first
 def test_grey_pictures_count_as_ones_with_equal_channels(kind, tmp_path):
-    net = net_of(**kind)
+    net = first_net(**kind)
     new, report = change_input(net, channels=1)
     check_counts(net, new, report)
-    check_files(new, tmp_path)
+    check_round_trip(new, tmp_path)
     assert new.inputs == {"data": (2, 1, 11, 11)}
     assert report.preserving
     grey = picture(new)
@@ -56,10 +57,10 @@ def test_grey_pictures_count_as_ones_with_equal_channels(kind, tmp_path):
 
 @first
 def test_further_channels_with_filters_of_zeros_change_nothing(kind, tmp_path):
-    net = net_of(**kind)
+    net = first_net(**kind)
     new, report = change_input(net, channels=5, how="zero")
     check_counts(net, new, report)
-    check_files(new, tmp_path)
+    check_round_trip(new, tmp_path)
     assert report.preserving
     inputs = picture(new)
     check_same(net, new, inputs, {"data": inputs["data"][:, :3]})
@@ -80,7 +81,7 @@ def test_further_channels_with_filters_of_zeros_change_nothing(kind, tmp_path):
     ],
 )
 def test_the_rule_of_each_way(channels, how, expected):
-    net = net_of()
+    net = first_net()
     new, report = change_input(net, channels=channels, how=how)
     np.testing.assert_allclose(
         new.params["conv"][0], expected(net.params["conv"][0]), rtol=1e-6, atol=1e-7
@@ -91,10 +92,10 @@ def test_the_rule_of_each_way(channels, how, expected):
 
 
 def test_another_size_shows_every_later_shape(tmp_path):
-    net = net_of()
+    net = first_net()
     new, report = change_input(net, size=[17, 15])
     check_counts(net, new, report)
-    check_files(new, tmp_path)
+    check_round_trip(new, tmp_path)
     assert report.notes == (
         "data: (2, 3, 11, 11) becomes (2, 3, 17, 15)",
         "conv: (2, 4, 9, 9) becomes (2, 4, 15, 13)",
@@ -172,7 +173,7 @@ def test_a_source_of_pictures_follows():
 def test_sources_that_state_their_shape_state_the_new_one(definition, get):
     text = f"""layer {{ name: "data" {definition} top: "data" top: "label" }}
         {CONVOLUTION.replace("SETTINGS", "")}"""
-    net = read(text)
+    net = net_of(text)
     new, report = change_input(net, size=13, channels=1, blob="data")
     assert get(new.layer("data").definition) == (1, 13)
     assert new.inputs["data"] == (2, 1, 13, 13)
@@ -183,10 +184,10 @@ def test_sources_that_state_their_shape_state_the_new_one(definition, get):
 
 @first
 def test_blue_and_red_change_places(kind, tmp_path):
-    net = net_of(**kind)
+    net = first_net(**kind)
     new, report = swap_channels(net)
     check_counts(net, new, report)
-    check_files(new, tmp_path)
+    check_round_trip(new, tmp_path)
     inputs = picture(net)
     check_same(net, new, inputs, {"data": inputs["data"][:, ::-1]})
     np.testing.assert_array_equal(report.earlier_input(inputs["data"]), inputs["data"][:, ::-1])
@@ -199,11 +200,11 @@ def test_blue_and_red_change_places(kind, tmp_path):
 
 @first
 def test_raw_pixels_give_the_same_as_prepared_ones(kind, tmp_path):
-    net = net_of(**kind)
+    net = first_net(**kind)
     mean, scale = [104, 117, 123], 0.017
     new, report = fold_preprocessing(net, mean, scale)
     check_counts(net, new, report)
-    check_files(new, tmp_path)
+    check_round_trip(new, tmp_path)
     raw = np.random.default_rng(0).integers(0, 256, (2, 3, 11, 11)).astype(np.float32)
     ready = ((raw - np.reshape(mean, (1, 3, 1, 1))) * scale).astype(np.float32)
     check_same(net, new, {"data": raw}, {"data": ready}, tolerance=2e-5)
@@ -214,12 +215,12 @@ def test_raw_pixels_give_the_same_as_prepared_ones(kind, tmp_path):
     if kind.get("fully") == TURNED:
         return  # OpenCV reads no transposed weights
     theirs = opencv_values(new, {"data": raw}, new.outputs, tmp_path)
-    for name, value in values(new, {"data": raw}).items():
+    for name, value in zoo.run(new, {"data": raw}).items():
         assert relative_error(theirs[name].reshape(value.shape), value) < 1e-5
 
 
 def test_a_scale_alone_goes_into_a_layer_that_pads():
-    net = net_of("pad: 1")
+    net = first_net("pad: 1")
     new, report = fold_preprocessing(net, scale=1 / 255)
     assert report.added == ()
     inputs = {"data": 255 * picture(net)["data"]}
@@ -227,7 +228,7 @@ def test_a_scale_alone_goes_into_a_layer_that_pads():
 
 
 def test_raw_rgb_in_the_place_of_prepared_bgr():
-    net = net_of()
+    net = first_net()
     swapped, _ = swap_channels(net)
     new, _ = fold_preprocessing(swapped, [123, 117, 104], 0.5)
     rgb = np.random.default_rng(0).integers(0, 256, (2, 3, 11, 11)).astype(np.float32)
@@ -242,7 +243,7 @@ def test_only_the_reader_that_pads_reads_the_layer_in_front():
         + CONVOLUTION.replace('"conv"', '"valid"').replace("SETTINGS", "")
         + """layer { name: "crop" type: "Crop" bottom: "conv" bottom: "data" top: "crop" }"""
     )
-    net = read(text)
+    net = net_of(text)
     new, report = fold_preprocessing(net, [1, 2, 3])
     assert new.layer("conv").bottoms == ("data_scaled",)
     assert new.layer("valid").bottoms == ("data",)
@@ -257,7 +258,7 @@ def test_a_layer_for_each_channel_may_stand_in_front():
         'layer { name: "half" type: "Power" bottom: "data" top: "half" power_param { scale: 2 } }'
     )
     body = CONVOLUTION.replace('bottom: "data"', 'bottom: "half"').replace("SETTINGS", "")
-    net = read(PICTURE + front + body)
+    net = net_of(PICTURE + front + body)
     new, report = change_input(net, channels=1)
     grey = picture(new)
     check_same(net, new, grey, {"data": np.repeat(grey["data"], 3, axis=1)})
@@ -284,6 +285,12 @@ NORM_FIRST = PICTURE + 'layer { name: "norm" type: "BatchNorm" bottom: "data" to
 GROUPS = PICTURE + CONVOLUTION.replace("num_output: 4", "num_output: 6 group: 3").replace(
     "SETTINGS", ""
 )
+LABELLED = (
+    PICTURE
+    + CONVOLUTION.replace("SETTINGS", "")
+    + """layer { name: "label" type: "Input" top: "label" input_param { shape { dim: 2 } } }
+layer { name: "quiet" type: "Silence" bottom: "label" }\n"""
+)
 PAIR = """layer { name: "data" type: "Input" top: "data" top: "other"
     input_param { shape { dim: 2 dim: 3 dim: 11 dim: 11 } } }
 layer { name: "sum" type: "Eltwise" bottom: "data" bottom: "other" top: "sum" }\n"""
@@ -293,25 +300,31 @@ layer { name: "sum" type: "Eltwise" bottom: "data" bottom: "other" top: "sum" }\
     ("operation", "message"),
     [
         (lambda net: change_input(net, channels=0), "1 or more"),
-        (lambda net: change_input(net, size=0), "positive"),
-        (lambda net: change_input(net, size=[3, 3, 3]), "expected one positive number, or 2"),
+        (lambda net: change_input(net, channels=2**31), "at most 2147483647"),
+        (lambda net: change_input(net, size=[True, 3]), "size: expected 1 or more, received True"),
+        (lambda net: change_input(net, size=0), "1 or more"),
+        (lambda net: change_input(net, size=[3, 3, 3]), "expected one number, or 2"),
         (lambda net: change_input(net, size=2), "conv"),
         (lambda net: change_input(net, channels=4, how="sum"), "mean, copy or zero"),
         (lambda net: change_input(net, channels=1, how="zero"), "sum, mean or copy"),
         (lambda net: change_input(net, channels=1, how="sums"), "Did you mean sum"),
         (lambda net: change_input(net, size=20, how="sum"), "another number of them"),
         (lambda net: change_input(net, channels=1, blob="dat"), "Did you mean data"),
-        (lambda net: change_input(read(NORM_FIRST), channels=1), r"'norm'.*\(BatchNorm\)"),
-        (lambda net: change_input(read(GROUPS), channels=1), "'conv'.*groups"),
-        (lambda net: change_input(read(PAIR), channels=1), "several inputs, data, other"),
-        (lambda net: change_input(read(PAIR), channels=1, blob="other"), r"'sum'.*\(Eltwise\)"),
+        (lambda net: change_input(net_of(NORM_FIRST), channels=1), r"'norm'.*\(BatchNorm\)"),
+        (lambda net: change_input(net_of(GROUPS), channels=1), "'conv'.*groups"),
+        (lambda net: change_input(net_of(PAIR), channels=1), "several inputs, data, other"),
+        (lambda net: change_input(net_of(PAIR), channels=1, blob="other"), r"'sum'.*\(Eltwise\)"),
         (lambda net: swap_channels(change_input(net, channels=1)[0]), "3 channels"),
         (lambda net: fold_preprocessing(net, [1, 2]), "one number, or 3"),
         (lambda net: fold_preprocessing(net, "mean.npy"), "one number, or 3"),
         (lambda net: fold_preprocessing(net, 1, 0), "other than 0"),
+        (lambda net: fold_preprocessing(net, 1, float("inf")), "other than 0"),
+        (lambda net: fold_preprocessing(net, [1, 2, float("nan")]), "one number, or 3"),
+        (lambda net: change_input(net_of(LABELLED), 9, blob="label"), r"\(2,\) has no channels"),
+        (lambda net: fold_preprocessing(net_of(LABELLED), 1, blob="label"), "has no channels"),
         (lambda net: fold_preprocessing(zoo.Net(net.definition), 1), "no weights"),
     ],
 )
 def test_what_makes_no_sense_is_refused(operation, message):
     with pytest.raises(UsageError, match=message):
-        operation(net_of())
+        operation(first_net())

@@ -275,6 +275,8 @@ def test_an_input_written_in_place_keeps_its_name():
 def test_an_unknown_blob_is_refused_with_the_nearest():
     with pytest.raises(UsageError, match="no blob is named 'xx'.*Did you mean x"):
         fold(read(INPUT + convolution()), keep=["xx"])
+    with pytest.raises(UsageError, match="keep: expected the name of a blob"):
+        fold(read(INPUT + convolution()), keep=[])
 
 
 def test_the_net_is_not_changed_and_the_report_goes_with_the_new_one():

@@ -3,16 +3,8 @@
 import numpy as np
 import pytest
 from opencv_reference import opencv_values
-from surgery_check import (
-    check_counts,
-    check_round_trip,
-    check_same,
-    convolution,
-    layer,
-    read,
-    unchanged,
-    values_for,
-)
+from surgery_check import check_counts, check_round_trip, check_same, unchanged
+from surgery_nets import conv, layer, random_inputs, read
 
 import zoo
 from zoo.caffe.read import parse_definition
@@ -20,11 +12,11 @@ from zoo.errors import NetError, UsageError
 from zoo.surgery.groups import join_groups, split_groups
 
 KINDS = {
-    "two": convolution("conv", "data", 4, "kernel_size: 3 group: 2 pad: 1"),
-    "no bias": convolution("conv", "data", 9, "kernel_size: 3 group: 3 bias_term: false stride: 2"),
-    "depthwise": convolution("conv", "data", 12, "kernel_size: 3 group: 6 dilation: 2"),
-    "depthwise kind": convolution("conv", "data", 6, "kernel_size: 3", kind="DepthwiseConvolution"),
-    "deconvolution": convolution(
+    "two": conv("conv", "data", 4, "kernel_size: 3 group: 2 pad: 1"),
+    "no bias": conv("conv", "data", 9, "kernel_size: 3 group: 3 bias_term: false stride: 2"),
+    "depthwise": conv("conv", "data", 12, "kernel_size: 3 group: 6 dilation: 2"),
+    "depthwise kind": conv("conv", "data", 6, "kernel_size: 3", kind="DepthwiseConvolution"),
+    "deconvolution": conv(
         "conv", "data", 4, "kernel_size: 4 stride: 2 group: 2", kind="Deconvolution"
     ),
 }
@@ -52,9 +44,9 @@ def test_joined_groups_compute_the_same_and_split_again_are_the_same(text, tmp_p
 
 
 def test_opencv_computes_the_same_with_the_dense_one(tmp_path):
-    net = read(KINDS["two"] + layer("relu", "ReLU", "conv", top="conv"))
+    net = read(KINDS["two"] + layer("ReLU", "relu", "conv", top="conv"))
     joined, _ = join_groups(net, "conv")
-    inputs = values_for(net)
+    inputs = random_inputs(net)
     (theirs,) = opencv_values(joined, inputs, ["conv"], tmp_path).values()
     np.testing.assert_allclose(theirs, zoo.run(net, inputs)["conv"], atol=1e-5)
 
@@ -69,7 +61,7 @@ def test_a_definition_alone_can_be_joined():
 
 
 def test_weights_between_the_groups_are_named_not_lost():
-    net = read(convolution("conv", "data", 4, "kernel_size: 1"))
+    net = read(conv("conv", "data", 4, "kernel_size: 1"))
     weight = np.zeros((4, 6, 1, 1), np.float32)
     weight[0, 4], weight[3, 1] = 0.25, -0.5
     net = net.with_params({"conv": [weight, net.params["conv"][1]]})
@@ -79,7 +71,7 @@ def test_weights_between_the_groups_are_named_not_lost():
 
 @pytest.mark.parametrize("groups", [-2, 0, 1, 4, 7])
 def test_groups_that_do_not_divide_are_refused(groups):
-    net = read(convolution("conv", "data", 4, "kernel_size: 1"))
+    net = read(conv("conv", "data", 4, "kernel_size: 1"))
     with pytest.raises(UsageError, match=f"divide 4 and 6.*received {groups}"):
         split_groups(net, "conv", groups)
 
@@ -87,10 +79,10 @@ def test_groups_that_do_not_divide_are_refused(groups):
 def test_what_has_no_groups_is_refused():
     shared = 'param { name: "w" } param { name: "b" }'
     net = read(
-        convolution("conv", "data", 4, "kernel_size: 1")
-        + convolution("a", "data", 4, "kernel_size: 1 group: 2", param=shared)
-        + convolution("b", "data", 4, "kernel_size: 1 group: 2", param=shared)
-        + layer("relu", "ReLU", "conv")
+        conv("conv", "data", 4, "kernel_size: 1")
+        + conv("a", "data", 4, "kernel_size: 1 group: 2", param=shared)
+        + conv("b", "data", 4, "kernel_size: 1 group: 2", param=shared)
+        + layer("ReLU", "relu", "conv")
     )
     with pytest.raises(NetError, match="'conv': has no groups"):
         join_groups(net, "conv")

@@ -3,13 +3,14 @@
 import h5py
 import numpy as np
 import pytest
-from surgery_check import check_counts, inner_product, layer, read, unchanged
+from surgery_check import check_counts, unchanged
+from surgery_nets import layer, product, read
 
 import zoo
 from zoo.errors import UsageError, WeightsError
 from zoo.surgery.half import half_precision
 
-TEXT = inner_product("fc", "data", 40)
+TEXT = product("fc", "data", 40)
 
 
 def test_weights_are_rounded_and_the_loss_is_told():
@@ -55,7 +56,7 @@ def test_the_file_has_half_the_size_and_gives_the_same_values(tmp_path):
 
 
 def test_numbers_beyond_float16_are_refused_with_their_layer(tmp_path):
-    net = read(layer("bn", "BatchNorm", "data"))
+    net = read(layer("BatchNorm", "bn", "data"))
     mean, variance, factor = net.params["bn"]
     net = net.with_params({"bn": [mean, variance * 0 + 7e4, factor]})
     with pytest.raises(WeightsError, match="'bn', blob 1: 70000 is beyond float16"):

@@ -85,6 +85,9 @@ def test_a_sigmoid_becomes_a_softmax():
     ("settings", "message"),
     [
         ({"classes": 1}, "2 or more"),
+        ({"classes": 2**31}, "at most 2147483647"),
+        ({"classes": 3, "name": ""}, "expected a name"),
+        ({"classes": 3, "seed": -1}, "seed: expected 0 or more, received -1"),
         ({"classes": 3, "name": "conv"}, "already"),
     ],
 )

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from operated import check_counts, check_files, read, values
+from surgery_check import check_counts, check_round_trip
+from surgery_nets import net_of
 
 import zoo
 from zoo.errors import NetError, UsageError
@@ -101,7 +102,7 @@ def test_a_head_is_a_report_of_surgery_that_goes_through_files(tmp_path):
         "data": np.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype(np.float32),
         "label": np.array([6, 0], np.float32),
     }
-    one, other = values(new, inputs), values(again, inputs)
+    one, other = zoo.run(new, inputs), zoo.run(again, inputs)
     assert sorted(one) == ["aux_loss", "loss", "top1", "top5"]
     for name in one:
         np.testing.assert_array_equal(one[name], other[name])
@@ -146,7 +147,7 @@ def test_a_definition_alone_gets_a_head_and_no_weights():
 
 
 def read_small():
-    return read(
+    return net_of(
         """layer { name: "data" type: "Input" top: "data"
                input_param { shape { dim: 1 dim: 3 dim: 4 dim: 4 } } }
            layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc"
@@ -161,7 +162,7 @@ def test_the_same_seed_gives_the_same_weights(tmp_path):
     other, _ = replace_head(net, 4, seed=5, filler={"type": "gaussian", "std": 1})
     np.testing.assert_array_equal(one.params["fc_4"][0], other.params["fc_4"][0])
     assert one.params["fc_4"][0].std() > 0.5
-    check_files(one, tmp_path)
+    check_round_trip(one, tmp_path)
 
 
 def test_squeezenet_loses_the_relu_behind_its_classifier(shared):
@@ -219,7 +220,7 @@ def test_a_net_without_a_classifier_says_what_it_has_instead(shared):
               layer { name: "pool" type: "Pooling" bottom: "data" top: "pool"
                       pooling_param { global_pooling: true } }"""
     with pytest.raises(NetError, match=r"'data' \(Input\)"):
-        replace_head(read(text), 20)
+        replace_head(net_of(text), 20)
 
 
 def test_a_shared_classifier_is_not_replaced_alone():

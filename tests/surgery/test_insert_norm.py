@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from opencv_reference import opencv_values
-from operated import PICTURE, check_counts, check_files, check_same, picture, read, values
 from PIL import Image
 from reference import relative_error
+from surgery_check import check_counts, check_round_trip, check_same
+from surgery_nets import PICTURE, net_of, picture
 
 import zoo
 from zoo.errors import NetError, UsageError
@@ -26,39 +27,39 @@ layer { name: "fc" type: "InnerProduct" bottom: "conv" top: "fc"
 
 
 def test_given_statistics_change_nothing(tmp_path):
-    net = read(NET)
+    net = net_of(NET)
     new, report = insert_batch_norm(net, "conv", [1, -2, 30, 0], [4, 0.01, 9, 0])
     check_counts(net, new, report)
-    check_files(new, tmp_path)
+    check_round_trip(new, tmp_path)
     assert report.preserving
     assert report.added == ("bn_conv", "scale_conv")
     assert [layer.name for layer in new.layers][1:5] == ["conv", "bn_conv", "scale_conv", "relu"]
     inputs = picture(net)
     check_same(net, new, inputs)
     theirs = opencv_values(new, inputs, ["fc"], tmp_path)["fc"]
-    assert relative_error(theirs, values(net, inputs)["fc"]) < 1e-5
+    assert relative_error(theirs, zoo.run(net, inputs)["fc"]) < 1e-5
     folded, _ = fold(new)
     assert [layer.name for layer in folded.layers] == [layer.name for layer in net.layers]
 
 
 def test_behind_an_inner_product_and_in_the_train_phase():
-    net = read(NET)
+    net = net_of(NET)
     new, report = insert_batch_norm(net, "fc", np.arange(5), np.ones(5), name="norm", eps=1e-3)
     check_same(net, new, picture(net))
     assert report.added == ("norm", "scale_norm")
-    train = read(NET, phase="TRAIN")
+    train = net_of(NET, phase="TRAIN")
     _, report = insert_batch_norm(train, "fc", [0] * 5, [1] * 5)
     assert not report.preserving
     assert "statistics of each batch" in report.notes[0]
 
 
 def test_measured_statistics_are_those_of_the_values(tmp_path):
-    net = read(NET)
+    net = net_of(NET)
     pictures = np.random.default_rng(0).normal(3, 2, (70, 3, 11, 11)).astype(np.float32)
     mean, variance, count = measure(net, "conv", pictures)
-    conv = read(NET.split('layer { name: "relu"')[0])
+    conv = net_of(NET.split('layer { name: "relu"')[0])
     conv = conv.with_params({"conv": net.params["conv"]})
-    columns = np.moveaxis(values(conv, {"data": pictures})["conv"], 1, 0).reshape(4, -1)
+    columns = np.moveaxis(zoo.run(conv, {"data": pictures})["conv"], 1, 0).reshape(4, -1)
     np.testing.assert_allclose(mean, columns.mean(axis=1), rtol=1e-5)
     np.testing.assert_allclose(variance, columns.astype(np.float64).var(axis=1), rtol=1e-4)
     assert count == 70 * 81
@@ -67,13 +68,13 @@ def test_measured_statistics_are_those_of_the_values(tmp_path):
     check_counts(net, new, report)
     check_same(net, new, {"data": pictures[:2]})
     assert report.operation.startswith("insert_measured_batch_norm(after='conv', images=")
-    normed = values(new, {"data": pictures}, ["conv"])["conv"]
+    normed = zoo.run(new, {"data": pictures}, ["conv"])["conv"]
     assert normed.min() >= 0
     np.testing.assert_allclose(new.params["scale_conv"][1], mean, rtol=1e-6)
 
 
 def test_pictures_of_a_folder_are_prepared_as_is_said(tmp_path):
-    net = read(NET)
+    net = net_of(NET)
     pixels = np.random.default_rng(0).integers(0, 256, (11, 11, 3)).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "one.png")
     told = {"size": [11, 11], "mean": [104, 117, 123], "scale": 0.017}
@@ -95,16 +96,17 @@ def test_pictures_of_a_folder_are_prepared_as_is_said(tmp_path):
         ({"variance": [1, 1, 1, -1]}, "no number below 0"),
         ({"variance": [1, 1, 1, np.nan]}, "finite"),
         ({"name": "relu"}, "already"),
+        ({"eps": float("inf")}, "eps: expected a number above 0"),
     ],
 )
 def test_statistics_that_do_not_fit_are_refused(settings, message):
     arguments = {"after": "conv", "mean": [0] * 4, "variance": [1] * 4, **settings}
     with pytest.raises(UsageError, match=message):
-        insert_batch_norm(read(NET), **arguments)
+        insert_batch_norm(net_of(NET), **arguments)
 
 
 def test_what_cannot_be_measured_is_refused(tmp_path):
-    net = read(NET)
+    net = net_of(NET)
     with pytest.raises(NetError, match="has channels"):
         measure(net, "data", np.zeros((1, 3, 11, 11)))
     with pytest.raises(UsageError, match="cannot read"):

@@ -3,31 +3,23 @@
 import numpy as np
 import pytest
 from opencv_reference import opencv_values
-from surgery_check import (
-    check_counts,
-    check_round_trip,
-    check_same,
-    inner_product,
-    layer,
-    read,
-    unchanged,
-    values_for,
-)
+from surgery_check import check_counts, check_round_trip, check_same, unchanged
+from surgery_nets import layer, product, random_inputs, read
 
 import zoo
 from zoo.caffe.read import parse_definition
 from zoo.errors import NetError, UsageError
 from zoo.surgery.low_rank import low_rank
 
-TALL = layer("pool", "Pooling", "data", "pooling_param { pool: AVE kernel_size: 9 }")
+TALL = layer("Pooling", "pool", "data", "pooling_param { pool: AVE kernel_size: 9 }")
 KINDS = {
-    "wide": inner_product("fc", "data", 7),
-    "tall": TALL + inner_product("fc", "pool", 20),
-    "transposed": inner_product("fc", "data", 7, "transpose: true"),
-    "tall and transposed": TALL + inner_product("fc", "pool", 20, "transpose: true"),
-    "no bias": inner_product("fc", "data", 7, "bias_term: false"),
-    "axis 2": inner_product("fc", "data", 7, "axis: 2"),
-    "last axis": inner_product("fc", "data", 7, "axis: -1"),
+    "wide": product("fc", "data", 7),
+    "tall": TALL + product("fc", "pool", 20),
+    "transposed": product("fc", "data", 7, "transpose: true"),
+    "tall and transposed": TALL + product("fc", "pool", 20, "transpose: true"),
+    "no bias": product("fc", "data", 7, "bias_term: false"),
+    "axis 2": product("fc", "data", 7, "axis: 2"),
+    "last axis": product("fc", "data", 7, "axis: -1"),
 }
 
 
@@ -89,15 +81,15 @@ def test_the_factors_are_those_of_fast_rcnn():
 
 def test_rates_stay_and_layers_behind_read_the_same_blob(tmp_path):
     net = read(
-        inner_product("fc", "data", 7, param="param { lr_mult: 3 } param { lr_mult: 5 }")
-        + layer("relu", "ReLU", "fc", top="fc")
-        + inner_product("end", "fc", 3)
+        product("fc", "data", 7, param="param { lr_mult: 3 } param { lr_mult: 5 }")
+        + layer("ReLU", "relu", "fc", top="fc")
+        + product("end", "fc", 3)
     )
     small, report = low_rank(net, "fc", rank=2)
     rates = {each.name: [p.lr_mult for p in each.definition.param] for each in small.layers}
     assert (rates["fc_L"], rates["fc_U"]) == ([3], [3, 5])
     assert report.notes[0] == "fc: rank 2 of 7 has 993 params instead of 3,409 (29.1%)"
-    inputs = values_for(small)
+    inputs = random_inputs(small)
     (theirs,) = opencv_values(small, inputs, ["end"], tmp_path).values()
     np.testing.assert_allclose(theirs, zoo.run(small, inputs)["end"], atol=1e-5)
 
@@ -118,7 +110,7 @@ def test_a_rank_that_the_matrix_does_not_have_is_refused(rank):
 
 
 def test_what_makes_no_sense_is_refused():
-    net = read(KINDS["wide"] + layer("relu", "ReLU", "fc") + layer("fc_L", "TanH", "data"))
+    net = read(KINDS["wide"] + layer("ReLU", "relu", "fc") + layer("TanH", "fc_L", "data"))
     with pytest.raises(UsageError, match="a rank or an error"):
         low_rank(net, "fc")
     with pytest.raises(UsageError, match="a rank or an error"):

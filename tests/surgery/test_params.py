@@ -2,16 +2,8 @@
 
 import numpy as np
 import pytest
-from surgery_check import (
-    check_counts,
-    check_round_trip,
-    check_same,
-    convolution,
-    inner_product,
-    layer,
-    read,
-    unchanged,
-)
+from surgery_check import check_counts, check_round_trip, check_same, unchanged
+from surgery_nets import conv, layer, product, read
 
 import zoo
 from zoo.caffe.read import parse_definition
@@ -20,13 +12,13 @@ from zoo.surgery.params import reinitialise, set_params
 from zoo.surgery.sharing import share, unshare
 
 TEXT = (
-    convolution("conv1", "data", 4, "kernel_size: 3 weight_filler { type: 'xavier' }")
-    + inner_product("fc1", "conv1", 5)
-    + inner_product("fc2", "fc1", 5)
+    conv("conv1", "data", 4, "kernel_size: 3 weight_filler { type: 'xavier' }")
+    + product("fc1", "conv1", 5)
+    + product("fc2", "fc1", 5)
 )
 TOWERS = (
-    convolution("left", "data", 4, "kernel_size: 3", param="param { lr_mult: 3 }")
-    + convolution("right", "data", 4, "kernel_size: 3", param="param { lr_mult: 1 }")
+    conv("left", "data", 4, "kernel_size: 3", param="param { lr_mult: 3 }")
+    + conv("right", "data", 4, "kernel_size: 3", param="param { lr_mult: 1 }")
     + 'layer { name: "both" type: "Concat" bottom: "left" bottom: "right" top: "both" }'
 )
 
@@ -142,7 +134,11 @@ def test_a_definition_alone_can_be_started():
 
 
 def test_what_cannot_be_started_is_refused():
-    net = read(TEXT + layer("relu", "ReLU", "fc2"))
+    net = read(TEXT + layer("ReLU", "relu", "fc2"))
+    with pytest.raises(UsageError, match="name of a layer with params, received none"):
+        reinitialise(net, [])
+    with pytest.raises(UsageError, match="seed: expected 0 or more"):
+        reinitialise(net, "*", seed=-1)
     with pytest.raises(UsageError, match="no layer with params is called 'fx1'.*Did you mean fc1"):
         reinitialise(net, "fx1")
     with pytest.raises(UsageError, match="no layer with params is called 'relu'"):
@@ -202,7 +198,7 @@ def test_parted_layers_compute_the_same_and_go_their_own_way(tmp_path):
 
 
 def test_the_others_go_on_sharing():
-    three = TOWERS + convolution("third", "data", 4, "kernel_size: 3")
+    three = TOWERS + conv("third", "data", 4, "kernel_size: 3")
     net, _ = share(read(three), ["left", "right", "third"])
     parted, _ = unshare(net, "left")
     assert parted.layer("third").owners == (("right", 0), ("right", 1))
@@ -224,9 +220,7 @@ def test_a_definition_alone_can_share():
 
 
 def test_what_cannot_be_shared_is_refused():
-    net = read(
-        TOWERS + convolution("big", "data", 5, "kernel_size: 3", param="param { name: 'w' }")
-    )
+    net = read(TOWERS + conv("big", "data", 5, "kernel_size: 3", param="param { name: 'w' }"))
     with pytest.raises(UsageError, match="two or more different"):
         share(net, ["left", "left"])
     with pytest.raises(NetError, match="'both': has no params"):

@@ -3,24 +3,15 @@
 import numpy as np
 import pytest
 from opencv_reference import opencv_values
-from surgery_check import (
-    check_counts,
-    check_round_trip,
-    check_same,
-    convolution,
-    inner_product,
-    layer,
-    read,
-    unchanged,
-    values_for,
-)
+from surgery_check import check_counts, check_round_trip, check_same, unchanged
+from surgery_nets import conv, layer, product, random_inputs, read
 
 import zoo
 from zoo.errors import NetError, UsageError
 from zoo.surgery.prune import prune_filters, prune_weights
 
-CONV = convolution("conv", "data", 8, "kernel_size: 3 pad: 1")
-NEXT = convolution("next", "IN", 5, "kernel_size: 3 pad: 1")
+CONV = conv("conv", "data", 8, "kernel_size: 3 pad: 1")
+NEXT = conv("next", "IN", 5, "kernel_size: 3 pad: 1")
 BIAS_SCALE = "scale_param { bias_term: true }"
 
 
@@ -57,67 +48,67 @@ def without(net, names, gone=(1, 4, 6)):
 
 
 EXACT = {
-    "relu in place": CONV + layer("relu", "ReLU", "conv", top="conv") + end("conv"),
-    "prelu": CONV + layer("prelu", "PReLU", "conv", top="conv") + end("conv"),
+    "relu in place": CONV + layer("ReLU", "relu", "conv", top="conv") + end("conv"),
+    "prelu": CONV + layer("PReLU", "prelu", "conv", top="conv") + end("conv"),
     "shared prelu": CONV
-    + layer("prelu", "PReLU", "conv", "prelu_param { channel_shared: true }")
+    + layer("PReLU", "prelu", "conv", "prelu_param { channel_shared: true }")
     + end("prelu"),
     "batch norm and scale": CONV
-    + layer("bn", "BatchNorm", "conv", top="conv")
-    + layer("scale", "Scale", "conv", BIAS_SCALE, top="conv")
-    + layer("relu", "ReLU", "conv", top="conv")
+    + layer("BatchNorm", "bn", "conv", top="conv")
+    + layer("Scale", "scale", "conv", BIAS_SCALE, top="conv")
+    + layer("ReLU", "relu", "conv", top="conv")
     + end("conv"),
-    "the norm of a fork": CONV + layer("bn", "BN", "conv", top="conv") + end("conv"),
-    "bias": CONV + layer("bias", "Bias", "conv") + end("bias"),
+    "the norm of a fork": CONV + layer("BN", "bn", "conv", top="conv") + end("conv"),
+    "bias": CONV + layer("Bias", "bias", "conv") + end("bias"),
     "scale of one number": CONV
-    + layer("scale", "Scale", "conv", "scale_param { axis: 0 num_axes: 0 }")
+    + layer("Scale", "scale", "conv", "scale_param { axis: 0 num_axes: 0 }")
     + end("scale"),
     "scale of every value": CONV
-    + layer("scale", "Scale", "conv", "scale_param { axis: 1 num_axes: 3 }")
+    + layer("Scale", "scale", "conv", "scale_param { axis: 1 num_axes: 3 }")
     + end("scale"),
     "pooling": CONV
-    + layer("pool", "Pooling", "conv", "pooling_param { kernel_size: 3 stride: 2 }")
+    + layer("Pooling", "pool", "conv", "pooling_param { kernel_size: 3 stride: 2 }")
     + end("pool"),
     "lrn within": CONV
-    + layer("lrn", "LRN", "conv", "lrn_param { norm_region: WITHIN_CHANNEL local_size: 3 }")
+    + layer("LRN", "lrn", "conv", "lrn_param { norm_region: WITHIN_CHANNEL local_size: 3 }")
     + end("lrn"),
-    "power": CONV + layer("power", "Power", "conv", "power_param { scale: 2 }") + end("power"),
-    "concat": convolution("first", "data", 3, "kernel_size: 3 pad: 1")
+    "power": CONV + layer("Power", "power", "conv", "power_param { scale: 2 }") + end("power"),
+    "concat": conv("first", "data", 3, "kernel_size: 3 pad: 1")
     + CONV
     + 'layer { name: "join" type: "Concat" bottom: "first" bottom: "conv" bottom: "first"'
     ' bottom: "conv" top: "join" }' + end("join"),
     "depthwise": CONV
-    + convolution("dw", "conv", 8, "kernel_size: 3 pad: 1", kind="DepthwiseConvolution")
+    + conv("dw", "conv", 8, "kernel_size: 3 pad: 1", kind="DepthwiseConvolution")
     + end("dw"),
     "two filters a channel": CONV
-    + convolution("dw", "conv", 16, "kernel_size: 3 group: 8 bias_term: false")
+    + conv("dw", "conv", 16, "kernel_size: 3 group: 8 bias_term: false")
     + end("dw"),
     "bilinear upsampling": CONV
-    + convolution(
+    + conv(
         "up", "conv", 8, "kernel_size: 4 stride: 2 group: 8 bias_term: false", kind="Deconvolution"
     )
     + end("up"),
     "a deconvolution reads": CONV
-    + convolution("next", "conv", 5, "kernel_size: 2 stride: 2", kind="Deconvolution"),
-    "a deconvolution is pruned": convolution(
+    + conv("next", "conv", 5, "kernel_size: 2 stride: 2", kind="Deconvolution"),
+    "a deconvolution is pruned": conv(
         "conv", "data", 8, "kernel_size: 2 stride: 2", kind="Deconvolution"
     )
     + end("conv"),
-    "flattened": CONV + layer("flat", "Flatten", "conv") + inner_product("fc", "flat", 4),
+    "flattened": CONV + layer("Flatten", "flat", "conv") + product("fc", "flat", 4),
     "reshaped": CONV
-    + layer("flat", "Reshape", "conv", "reshape_param { shape { dim: 0 dim: -1 } }")
-    + inner_product("fc", "flat", 4, "transpose: true"),
-    "inner product": CONV + inner_product("fc", "conv", 4),
-    "inner product is pruned": inner_product("conv", "data", 8)
-    + layer("relu", "ReLU", "conv", top="conv")
-    + inner_product("fc", "conv", 4),
-    "transposed is pruned": inner_product("conv", "data", 8, "transpose: true")
-    + inner_product("fc", "conv", 4, "transpose: true"),
+    + layer("Reshape", "flat", "conv", "reshape_param { shape { dim: 0 dim: -1 } }")
+    + product("fc", "flat", 4, "transpose: true"),
+    "inner product": CONV + product("fc", "conv", 4),
+    "inner product is pruned": product("conv", "data", 8)
+    + layer("ReLU", "relu", "conv", top="conv")
+    + product("fc", "conv", 4),
+    "transposed is pruned": product("conv", "data", 8, "transpose: true")
+    + product("fc", "conv", 4, "transpose: true"),
     "two readers": CONV
-    + layer("split", "Split", "conv", 'top: "other"')
+    + layer("Split", "split", "conv", 'top: "other"')
     + end("split")
-    + inner_product("fc", "other", 4)
-    + layer("silence", "Silence", "conv").replace('top: "silence"', ""),
+    + product("fc", "other", 4)
+    + layer("Silence", "silence", "conv").replace('top: "silence"', ""),
     "crop": CONV
     + 'layer { name: "crop" type: "Crop" bottom: "conv" bottom: "data" top: "crop" }'
     + end("crop"),
@@ -157,7 +148,7 @@ def test_filters_that_matter_go_as_if_they_were_zero(text):
 def test_an_eltwise_needs_the_same_filters_of_all_that_it_adds():
     text = (
         CONV
-        + convolution("twin", "data", 8, "kernel_size: 1")
+        + conv("twin", "data", 8, "kernel_size: 1")
         + 'layer { name: "sum" type: "Eltwise" bottom: "conv" bottom: "twin" top: "sum" }'
         + end("sum")
     )
@@ -174,7 +165,7 @@ def test_an_eltwise_needs_the_same_filters_of_all_that_it_adds():
 def test_a_residual_chain_is_pruned_together():
     text = (
         CONV
-        + convolution("inner", "conv", 8, "kernel_size: 3 pad: 1")
+        + conv("inner", "conv", 8, "kernel_size: 3 pad: 1")
         + 'layer { name: "sum" type: "Eltwise" bottom: "conv" bottom: "inner" top: "sum" }'
         + end("sum")
     )
@@ -186,18 +177,18 @@ def test_a_residual_chain_is_pruned_together():
 
 
 def test_what_is_not_exact_is_said():
-    across = read(CONV + layer("lrn", "LRN", "conv") + end("lrn"))
+    across = read(CONV + layer("LRN", "lrn", "conv") + end("lrn"))
     pruned, report = prune_filters(without(across, ["conv"]), "conv", keep=5)
     assert not report.preserving
     assert "lrn normalises across channels" in report.notes[1]
     assert pruned.blobs["lrn"][1] == 5
-    sigmoid = read(CONV + layer("sigmoid", "Sigmoid", "conv") + end("sigmoid"))
+    sigmoid = read(CONV + layer("Sigmoid", "sigmoid", "conv") + end("sigmoid"))
     _, report = prune_filters(without(sigmoid, ["conv"]), "conv", keep=5)
     assert report.notes[1] == "next read channels that were not zeros and are gone"
 
 
 def test_groups_go_on_where_each_loses_as_many():
-    text = CONV + convolution("next", "conv", 6, "kernel_size: 3 group: 2")
+    text = CONV + conv("next", "conv", 6, "kernel_size: 3 group: 2")
     net = without(read(text), ["conv"], gone=[1, 2, 5, 7])
     pruned, report = prune_filters(net, "conv", keep=4)
     assert report.preserving
@@ -208,12 +199,12 @@ def test_groups_go_on_where_each_loses_as_many():
 
 REFUSED = {
     "an output": (CONV, "'conv' is an output of the net"),
-    "softmax": (CONV + layer("prob", "Softmax", "conv"), "'prob': is a Softmax and reads 'conv'"),
-    "an unknown kind": (CONV + layer("odd", "Odd", "conv"), "'odd': is a Odd"),
+    "softmax": (CONV + layer("Softmax", "prob", "conv"), "'prob': is a Softmax and reads 'conv'"),
+    "an unknown kind": (CONV + layer("Odd", "odd", "conv"), "'odd': is a Odd"),
     "shares": (
         CONV
-        + convolution("next", "conv", 8, "kernel_size: 1", param='param { name: "w" }')
-        + convolution("more", "next", 8, "kernel_size: 1", param='param { name: "w" }'),
+        + conv("next", "conv", 8, "kernel_size: 1", param='param { name: "w" }')
+        + conv("more", "next", 8, "kernel_size: 1", param='param { name: "w" }'),
         "'next': reads the channels and shares its params",
     ),
     "another axis of concat": (
@@ -222,11 +213,11 @@ REFUSED = {
         "'join': joins blobs along another axis",
     ),
     "flattened otherwise": (
-        CONV + layer("flat", "Flatten", "conv", "flatten_param { axis: 2 }"),
+        CONV + layer("Flatten", "flat", "conv", "flatten_param { axis: 2 }"),
         r"'flat': makes \(2, 8, 81\)",
     ),
     "a product over part": (
-        CONV + inner_product("fc", "conv", 3, "axis: 2"),
+        CONV + product("fc", "conv", 3, "axis: 2"),
         "'fc': is no product over whole pictures",
     ),
 }
@@ -240,7 +231,7 @@ def test_layers_that_need_all_channels_are_named(text, message):
 
 def test_filters_that_cannot_be_chosen_are_refused():
     net = read(
-        CONV + end("conv") + layer("relu", "ReLU", "next") + convolution(
+        CONV + end("conv") + layer("ReLU", "relu", "next") + conv(
             "grouped", "relu", 5, "kernel_size: 1 group: 5"
         )
     )  # fmt: skip
@@ -264,15 +255,15 @@ def test_filters_that_cannot_be_chosen_are_refused():
 
 
 def test_opencv_runs_the_pruned_net(tmp_path):
-    net = read(EXACT["batch norm and scale"] + inner_product("fc", "next", 4))
+    net = read(EXACT["batch norm and scale"] + product("fc", "next", 4))
     pruned, _ = prune_filters(net, "conv", share=0.25)
-    inputs = values_for(pruned)
+    inputs = random_inputs(pruned)
     (theirs,) = opencv_values(pruned, inputs, ["fc"], tmp_path).values()
     np.testing.assert_allclose(theirs, zoo.run(pruned, inputs)["fc"], atol=1e-4)
 
 
 def test_the_smallest_weights_become_zero():
-    net = read(CONV + end("conv") + inner_product("fc", "next", 4))
+    net = read(CONV + end("conv") + product("fc", "next", 4))
     same = unchanged(net)
     pruned, report = prune_weights(net, ["conv", "fc"], share=0.3)
     check_counts(net, pruned, report)
@@ -304,8 +295,8 @@ def test_a_threshold_is_for_all_layers():
 def test_shared_weights_are_pruned_once():
     shared = 'param { name: "w" }'
     net = read(
-        convolution("a", "data", 6, "kernel_size: 1", param=shared)
-        + convolution("b", "a", 6, "kernel_size: 1", param=shared)
+        conv("a", "data", 6, "kernel_size: 1", param=shared)
+        + conv("b", "a", 6, "kernel_size: 1", param=shared)
     )
     pruned, report = prune_weights(net, "b", share=0.5)
     assert np.count_nonzero(pruned.params["a"][0]) == 18
@@ -314,7 +305,7 @@ def test_shared_weights_are_pruned_once():
 
 
 def test_amounts_that_make_no_sense_are_refused():
-    net = read(CONV + layer("relu", "ReLU", "conv"))
+    net = read(CONV + layer("ReLU", "relu", "conv"))
     with pytest.raises(UsageError, match="not both"):
         prune_weights(net, share=0.5, threshold=1)
     with pytest.raises(UsageError, match="not both"):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from operated import check_counts, values
 from random_nets import random_nets
 from reference import relative_error
+from surgery_check import check_counts
 
+import zoo
 from zoo.errors import UsageError
 from zoo.surgery.edit import set_parameter, swap_layer
 from zoo.surgery.first_layer import fold_preprocessing, swap_channels
@@ -76,7 +77,7 @@ def check_preserved(sample, new, report):
         picture = sample.rng.normal(size=shape).astype(np.float32)
         sample.inputs[report.blob] = picture
         inputs[report.blob] = report.earlier_input(picture).astype(np.float32)
-    plain, received = values(sample.net, inputs, blobs), values(new, sample.inputs, blobs)
+    plain, received = zoo.run(sample.net, inputs, blobs), zoo.run(new, sample.inputs, blobs)
     for name in blobs:
         good = np.isfinite(plain[name])
         np.testing.assert_array_equal(good, np.isfinite(received[name]))

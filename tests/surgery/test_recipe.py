@@ -15,7 +15,7 @@ from zoo.errors import UsageError, VerificationError
 from zoo.registry.card import Card
 from zoo.surgery import recipe as recipe_module
 from zoo.surgery.apply import apply_recipe
-from zoo.surgery.check import check_step
+from zoo.surgery.check import check_step, difference
 from zoo.surgery.operations import OPERATIONS, arguments_of, recipe_schema
 from zoo.surgery.recipe import Applied, Step, perform, read_recipe
 
@@ -77,6 +77,17 @@ def test_steps_have_lines_and_arguments(write):
         ("- rename_layer: {old: a, new: b, blobs: 1}", "blobs: expected boolean, received 1"),
         ("- {fold: {}, cut: {blob: x}}", "expected one operation"),
         ("- &a [x]\n- *a", "yaml:2: aliases"),
+        ("- fold: {keep: [prob, 1]}", r"keep\[1\]: expected string, received 1"),
+        ("- graft: {donor: x, match: {conv1: 5}}", r"match\.conv1: expected string or null"),
+        ("- heads: {at: x, heads: [1]}", r"heads\[0\]: expected string, received 1"),
+        ("- swap_layer: {layer: x, type: ReLU, params: {1: b}}", "expected names .* received 1"),
+        ("- change_input: {size: [true, 3]}", r"size\[0\]: expected integer, received True"),
+        ("- fold_preprocessing: {scale: .nan}", "scale: expected number, received nan"),
+        ("- fold_preprocessing: {scale: 1e-3}", r"'1e-3', a text in YAML; .* as in 1\.0e-5"),
+        ("- cut: {blob: a,\n    blob: b}", "yaml:2: 'blob' is there twice"),
+        ("steps: [fold]\nname: x\nsteps: [fold]", "yaml:3: 'steps' is there twice"),
+        ("name: [x]\nsteps: [fold]", r"yaml:1: name: expected a text, received \['x'\]"),
+        ("- fold: " + "{a: " * 60 + "1" + "}" * 60, "yaml:1: .* more than 50 deep"),
     ],
 )
 def test_what_is_wrong_with_a_recipe_is_said_with_its_line(write, text, said):
@@ -99,7 +110,13 @@ def test_every_operation_is_described_and_the_schema_takes_what_the_reader_takes
     jsonschema.Draft202012Validator.check_schema(recipe_schema())
     validator = jsonschema.Draft202012Validator(recipe_schema())
     validator.validate(yaml.safe_load(GOOD))
-    for wrong in ("steps: [{remove_layer: {layer: 3}}]", "steps: [cut]", "steps: [{foldd: {}}]"):
+    for wrong in (
+        "steps: [{remove_layer: {layer: 3}}]",
+        "steps: [cut]",
+        "steps: [{foldd: {}}]",
+        "steps: [{fold: {keep: [3]}}]",
+        "steps: [{graft: {donor: x, match: {a: 3}}}]",
+    ):
         assert list(validator.iter_errors(yaml.safe_load(wrong)))
     for name in OPERATIONS:
         for argument in arguments_of(name).values():
@@ -182,6 +199,40 @@ def test_a_broken_promise_writes_nothing(write, lenet, tmp_path, monkeypatch):
     with pytest.raises(VerificationError, match=r"yaml:1: fold promises .* at most 1e-05"):
         apply_recipe(write("- fold"), lenet, tmp_path / "made", check=True)
     assert not list(tmp_path.glob("*made*"))
+
+
+def test_other_files_that_a_recipe_reads_are_named_with_their_hashes(
+    write, lenet, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    np.save("bias.npy", np.ones(8))
+    (tmp_path / "rules.yaml").write_text("ip1: ip1\n")
+    steps = "- set_params: {layer: conv1, index: 1, values: bias.npy}\n"
+    steps += "- graft: {donor: lenet_digits, match: rules.yaml}\n"
+    made = apply_recipe(write(steps), lenet, tmp_path / "made")
+    assert "recipe.yaml also takes bias.npy, rules.yaml, which the directory has not" in made.notes
+    told = (tmp_path / "made/readme.md").read_text()
+    sha1 = hashlib.sha1((tmp_path / "bias.npy").read_bytes(), usedforsecurity=False).hexdigest()
+    assert f"It also takes `bias.npy` (sha1:{sha1}), `rules.yaml` (sha1:" in told
+
+
+def test_the_folder_one_is_in_is_no_output(write, lenet, tmp_path, monkeypatch):
+    recipe = write("- fold")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UsageError, match="is the folder you are in"):
+        apply_recipe(recipe, lenet, ".")
+    assert (tmp_path / "here").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("after", "largest"),
+    [([np.nan, 2, 0], 0.0), ([1, 2, np.inf], np.inf), ([np.nan, 1, 0], 0.5)],
+    ids=["the same", "another place", "another number"],
+)
+def test_what_is_no_number_counts_where_it_is(after, largest):
+    before = np.array([np.nan, 2, 0], np.float32)
+    assert difference(before, np.array(after, np.float32)) == largest
 
 
 def test_an_output_that_is_there_stays(write, lenet, tmp_path):

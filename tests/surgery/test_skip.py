@@ -5,16 +5,8 @@ import json
 import numpy as np
 import pytest
 from reference import relative_error
-from surgery_nets import (
-    check_counts,
-    check_files,
-    conv,
-    data,
-    layer,
-    net_of,
-    product,
-    random_inputs,
-)
+from surgery_check import check_counts, check_files
+from surgery_nets import conv, data, layer, net_of, product, random_inputs
 
 import zoo
 from zoo.errors import NetError, UsageError
@@ -32,7 +24,8 @@ WINDOWS = ("kernel_size", "stride", "pad", "num_output", "bias_term")
 def test_blobs_and_params_are_those_of_the_published_nets(shared, name, stride, published):
     path = f"golden/shapes/shelhamer+fcn.berkeleyvision.org/{published}.json"
     theirs = json.loads((shared / path).read_text())["phases"]["TEST"]
-    net, report = fcn(zoo.Net.read(shared / f"golden/nets/{name}.prototxt"), 21, stride)
+    before = zoo.Net.read(shared / f"golden/nets/{name}.prototxt")
+    net, report = fcn(before, 21, stride)
     net = net.reshape({"data": theirs["blobs"]["data"]})
     expected = {
         blob: tuple(shape)
@@ -46,7 +39,7 @@ def test_blobs_and_params_are_those_of_the_published_nets(shared, name, stride, 
         for each in theirs["layers"]
         if each["params"]
     }
-    check_counts(report, net)
+    check_counts(before, net, report)
 
 
 def test_layers_are_those_of_the_published_fcn8s(shared):
@@ -138,8 +131,9 @@ NETS = {
 @pytest.mark.parametrize(("text", "stride"), NETS.values(), ids=NETS)
 def test_every_score_lies_over_its_pixel(text, stride):
     """Averages and bilinear interpolation leave a ramp as it is, if it is put where it was."""
-    net, report = fcn(net_of(text), classes=3, stride=stride, size=[64, 80])
-    check_counts(report, net)
+    before = net_of(text)
+    net, report = fcn(before, classes=3, stride=stride, size=[64, 80])
+    check_counts(before, net, report)
     skips = [each for each in net.layers if each.type == "Eltwise"]
     rows, columns = np.mgrid[0:64, 0:80].astype(np.float32)
     picture = np.stack([rows, columns, rows - columns])[None]
@@ -196,19 +190,21 @@ def test_inner_products_auxiliary_ends_and_labels_go():
         + product("fc7", "fc6", 7)
         + layer("SoftmaxWithLoss", "loss", "fc7 label")
     )
-    net, report = fcn(net_of(text, phase="TRAIN"), 3, stride=2)
+    before = net_of(text, phase="TRAIN")
+    net, report = fcn(before, 3, stride=2)
     assert list(net.inputs) == ["data"]
     assert net.outputs == ["score"]
     assert net.layer("fc6").type == "Convolution"
     assert net.blobs["score"] == (2, 3, 16, 16)
     assert {"aside", "fc7", "label"} <= set(report.removed)
-    check_counts(report, net)
+    check_counts(before, net, report)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"classes": 0}, "classes: expected 1 or more"),
+        ({"classes": 3, "pad": -1}, "pad: expected 0 or more"),
         ({"classes": 3, "stride": 8}, "has the strides 4, 2, 1, received 8"),
         ({"classes": 3, "stride": 4, "pad": 0}, "give a larger pad"),
     ],

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from operated import check_counts, check_files, picture, read, values
 from reference import relative_error
+from surgery_check import check_counts, check_round_trip
+from surgery_nets import net_of, picture
 
+import zoo
 from zoo.errors import NetError, UsageError
 from zoo.surgery.stride import trade_stride
 
@@ -33,7 +35,7 @@ def check(net, layer, factors, blobs):
     assert report.counts()["kept"] == net.param_count
     assert not report.preserving
     inputs = picture(net)
-    old, fine = values(net, inputs, blobs), values(new, inputs, blobs)
+    old, fine = zoo.run(net, inputs, blobs), zoo.run(new, inputs, blobs)
     tall, wide = factors
     for name in blobs:
         rows, columns = old[name].shape[2:]
@@ -43,7 +45,7 @@ def check(net, layer, factors, blobs):
 
 
 def test_a_strided_convolution_and_all_that_follow(tmp_path):
-    net = read(
+    net = net_of(
         source(17, 20)
         + convolution("one", "data", "kernel_size: 5 stride: 3 pad: 2")
         + convolution("two", "one", "kernel_size: 3 pad: 1")
@@ -51,7 +53,7 @@ def test_a_strided_convolution_and_all_that_follow(tmp_path):
         + convolution("four", "three", "kernel_size: 1")
     )
     new, report = check(net, "one", (3, 3), ["one", "two", "three", "four"])
-    check_files(new, tmp_path)
+    check_round_trip(new, tmp_path)
     param = new.layer("two").definition.convolution_param
     assert (list(param.pad), list(param.dilation), list(param.stride)) == ([3], [3], [])
     assert list(new.layer("three").definition.convolution_param.stride) == [2]
@@ -60,13 +62,13 @@ def test_a_strided_convolution_and_all_that_follow(tmp_path):
 
 
 def test_a_pooling_layer_and_a_stride_for_one_axis():
-    net = read(
+    net = net_of(
         source(13, 13)
         + pooling("pool", "data", "pool: MAX kernel_size: 3 stride: 2")
         + convolution("two", "pool", "kernel_h: 3 kernel_w: 2 pad_h: 1 pad_w: 0")
     )
     check(net, "pool", (2, 2), ["pool", "two"])
-    tall = read(
+    tall = net_of(
         source(13, 12)
         + convolution("one", "data", "kernel_size: 3 stride_h: 2 stride_w: 1")
         + convolution("two", "one", "kernel_size: 2 dilation: 2")
@@ -76,7 +78,7 @@ def test_a_pooling_layer_and_a_stride_for_one_axis():
 
 
 def test_two_strides_in_turn_and_both_branches_at_once():
-    net = read(
+    net = net_of(
         source(21, 21)
         + convolution("one", "data", "kernel_size: 3 stride: 2")
         + convolution("a", "one", "kernel_size: 3 stride: 2 pad: 1")
@@ -93,13 +95,13 @@ def test_two_strides_in_turn_and_both_branches_at_once():
 
 
 def test_rounding_up_at_the_border_is_told():
-    net = read(source(12, 12) + pooling("pool", "data", "kernel_size: 3 stride: 2"))
+    net = net_of(source(12, 12) + pooling("pool", "data", "kernel_size: 3 stride: 2"))
     _, report = trade_stride(net, "pool")
     assert any("last window" in note for note in report.notes)
 
 
 def test_what_sees_the_whole_picture_ends_it():
-    net = read(
+    net = net_of(
         source(11, 11)
         + convolution("one", "data", "kernel_size: 3 stride: 2")
         + pooling("mean", "one", "pool: AVE global_pooling: true")
@@ -145,7 +147,7 @@ def test_what_cannot_follow_is_named(after, layer, message):
         + convolution("one", "flat", "kernel_size: 2 stride: 2")
     )
     with pytest.raises(UsageError, match=message):
-        trade_stride(read(text + after), layer)
+        trade_stride(net_of(text + after), layer)
 
 
 NUMBERS = st.integers(1, 3)
@@ -174,15 +176,20 @@ def test_random_windows_keep_the_old_values(data):
         )
         below = f"c{number}"
     try:
-        net = read(text)
+        net = net_of(text)
     except NetError:
         return  # nothing was left of the picture
     stride = net.layer("c0").definition.convolution_param.stride[0]
     check(net, "c0", (stride, stride), ["c0", "c1", "c2"])
 
 
+def test_no_layer_at_all_is_refused():
+    with pytest.raises(UsageError, match="the name of one or more, received none"):
+        trade_stride(net_of(source(12, 12)), [])
+
+
 def test_numbers_of_a_net_are_not_touched():
-    net = read(source(9, 9) + convolution("one", "data", "kernel_size: 3 stride: 2"))
+    net = net_of(source(9, 9) + convolution("one", "data", "kernel_size: 3 stride: 2"))
     before = net.to_prototxt(), np.array(net.params["one"][0])
     trade_stride(net, "one")
     assert net.to_prototxt() == before[0]

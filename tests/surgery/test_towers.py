@@ -3,16 +3,8 @@
 import numpy as np
 import pytest
 from reference import relative_error
-from surgery_nets import (
-    check_counts,
-    check_files,
-    conv,
-    data,
-    layer,
-    net_of,
-    product,
-    random_inputs,
-)
+from surgery_check import check_counts, check_files, check_round_trip
+from surgery_nets import conv, data, layer, net_of, product, random_inputs
 
 import zoo
 from zoo.errors import NetError, ShapeError, UsageError
@@ -31,11 +23,11 @@ NET = (
 def test_both_towers_compute_what_the_net_did(tmp_path):
     net = net_of(NET)
     towers, report = siamese(net)
-    check_counts(report, towers)
+    check_counts(net, towers, report)
     assert towers.outputs == ["ip", "ip_p"]
     assert towers.param_count == 2 * net.param_count
     inputs = random_inputs(towers)
-    found = check_files(towers, inputs, tmp_path, opencv=False)
+    found = check_round_trip(towers, tmp_path, inputs)
     for end in ("", "_p"):
         expected = zoo.run(net, {"data": inputs[f"data{end}"]})["ip"]
         assert relative_error(found[f"ip{end}"], expected) < 1e-6
@@ -82,6 +74,7 @@ def test_caffes_own_siamese_net_comes_out(shared):
     [
         (NET + data("2", "label") + layer("Accuracy", "a", "ip label"), None, "one input"),
         (NET, ["data"], "names of two"),
+        (NET, [], "names of two"),
         (NET, ["data", "data"], "names of two"),
         (NET, ["data", "conv1"], "blob called 'conv1'|layer called 'conv1'"),
     ],
@@ -102,7 +95,7 @@ def test_heads_compute_on_the_trunk_beside_each_other(tmp_path):
         data("1 4 6 6", "in") + product("fresh", "in", 2, 'weight_filler { type: "xavier" }')
     )
     many, report = heads(trunk, "conv1", [head_net(3, "style"), str(definition)], seed=4)
-    check_counts(report, many)
+    check_counts(trunk, many, report)
     inputs = random_inputs(trunk)
     found = check_files(many, inputs, tmp_path)
     features = zoo.run(trunk, inputs)["conv1"]
@@ -153,7 +146,7 @@ def test_heads_that_do_not_fit_are_refused():
 def test_two_nets_side_by_side_read_the_same_picture(tmp_path):
     one, two = net_of(NET), net_of(NET, seed=9)
     both, report = merge(one, two, prefix="other_")
-    check_counts(report, both)
+    check_counts(one, both, report)
     assert list(both.inputs) == ["data"]
     inputs = random_inputs(one)
     found = check_files(both, inputs, tmp_path)
