@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.cli.arguments import add_command
 from zoo.cli.output import Output
-from zoo.cli.pictures import add_running, loaded
+from zoo.cli.pictures import add_blob, add_model, add_running, loaded
 from zoo.cli.progress import waiting
 
 __all__ = ["NAME", "add", "run"]
@@ -27,11 +27,9 @@ def add(subparsers: Any) -> None:
         example="zoo activations squeezenet_v1.0 cat.jpg --blob conv1 -o conv1.png\n"
         "zoo activations lenet_digits examples/digits/two.png --blob ip1 -o ip1.png",
     )
-    parser.add_argument("model", metavar="MODEL", help="a model, or its directory")
+    add_model(parser)
     parser.add_argument("image", metavar="IMAGE", help="a picture")
-    parser.add_argument(
-        "--blob", required=True, metavar="BLOB", help="a blob, as `zoo inspect` lists them"
-    )
+    add_blob(parser)
     add_running(parser)
 
 

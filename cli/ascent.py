@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.cli.arguments import add_command, positive_argument
 from zoo.cli.output import Output
-from zoo.cli.pictures import add_running, loaded
+from zoo.cli.pictures import add_model, add_running, add_unit, loaded
 from zoo.cli.progress import counting
 
 __all__ = ["NAME", "add", "run"]
@@ -27,13 +27,8 @@ def add(subparsers: Any) -> None:
         example="zoo ascent squeezenet_v1.0 --blob fire5/concat --unit 3 -o unit.png\n"
         "zoo ascent lenet_digits --blob ip2 --unit 2 --steps 50 --seed 1 -o two.png",
     )
-    parser.add_argument("model", metavar="MODEL", help="a model, or its directory")
-    parser.add_argument(
-        "--blob", required=True, metavar="BLOB", help="a blob, as `zoo inspect` lists them"
-    )
-    parser.add_argument(
-        "--unit", required=True, type=int, metavar="N", help="a channel of it, from 0"
-    )
+    add_model(parser)
+    add_unit(parser)
     parser.add_argument(
         "--steps", type=positive_argument, default=100, metavar="N", help="how many (default: 100)"
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli.arguments import add_command, positive_argument, shape_argument, shapes_of
+from zoo.cli.arguments import add_command, positive_argument, shapes_of
+from zoo.cli.definition import add_shapes, check_shapes
 from zoo.cli.output import Column, Output
 from zoo.cli.progress import waiting
 from zoo.errors import VerificationError
@@ -57,15 +58,7 @@ def add(subparsers: Any) -> None:
         help="values of blobs, by name, for layers that random ones do not do for",
     )
     parser.add_argument("--phase", choices=("train", "test"), default="test")
-    parser.add_argument(
-        "--shape",
-        dest="shapes",
-        action="append",
-        default=[],
-        type=shape_argument,
-        metavar="NAME=DIMS",
-        help="shape of a data source whose definition states none; repeatable",
-    )
+    add_shapes(parser)
     parser.add_argument(
         "--step", type=_positive_number, default=1e-2, help="how far to move a value (0.01)"
     )
@@ -96,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
     output = Output.of(args)
     inputs = read_npz(args.input) if args.input else None
     net = Net.read(args.net, args.weights, args.phase, shapes=shapes_of(args.shapes))
+    check_shapes(args, net)
     with waiting(output, f"checking {net.name or args.net}"):
         checks = check_gradients(
             net,

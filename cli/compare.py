@@ -98,13 +98,14 @@ def run(args: argparse.Namespace) -> int:
     recorded = None if args.reference is None else read_npz(args.reference)
     from_file = args.input is not None and _is_npz(args.input)
     inputs = read_npz(args.input) if from_file else {}
-    model = _load(args, args.name or args.net, args.weights, {**(recorded or {}), **inputs}, output)
+    name = args.net if args.name is None else args.name
+    model = _load(args, name, args.weights, {**(recorded or {}), **inputs}, output)
     if args.input is not None and not from_file:
         inputs = _prepared(model, args.input)
     reference: Any = recorded
     if args.other is not None:
         reference = _load(args, args.other, args.with_weights, inputs, output)
-    with waiting(output, f"comparing {args.name or args.net}"):
+    with waiting(output, f"comparing {name}"):
         how = {"device": args.device, "engine": args.engine}
         found = compare(model, reference, inputs, tolerance=args.tolerance, **how)
     _show(found, output)

@@ -9,8 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli.arguments import add_command, add_sources, shape_argument, shapes_of
-from zoo.cli.definition import add_net_files, add_partial, check_one_of, tell_partial
+from zoo.caffe.replacing import check_target
+from zoo.cli.arguments import add_command, add_sources, shapes_of
+from zoo.cli.definition import (
+    add_net_files,
+    add_partial,
+    add_shapes,
+    check_one_of,
+    check_shapes,
+    tell_partial,
+)
 from zoo.cli.output import Output
 from zoo.cli.progress import transferring, waiting
 from zoo.errors import UsageError
@@ -51,6 +59,7 @@ def add(subparsers: Any) -> None:
         help="a model, its directory, or a mean file, a solver state or a binary caffemodel",
     )
     add_net_files(parser)
+    parser.require_one("MODEL or --net", "name", "net")
     add_partial(parser)
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="what to write")
     parser.add_argument(
@@ -70,15 +79,7 @@ def add(subparsers: Any) -> None:
         " probabilities out; not in Caffe's formats",
     )
     parser.add_argument("--phase", choices=("train", "test"), default="test")
-    parser.add_argument(
-        "--shape",
-        dest="shapes",
-        action="append",
-        default=[],
-        type=shape_argument,
-        metavar="NAME=DIMS",
-        help="shape of a data source whose definition states none; repeatable",
-    )
+    add_shapes(parser)
     parser.add_argument("--force", action="store_true", help="replace what is there")
     add_sources(parser)
 
@@ -94,10 +95,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_net(args: argparse.Namespace, output: Output) -> int:
-    from zoo.conversion import convert
+    from zoo.conversion import checked_format, convert
 
     check_one_of(args, args.name, "a model")
+    checked_format(args.output, args.to)
     net, preprocess = _source(args, output)
+    check_shapes(args, net)
     tell_partial(args, net.report, output)
     with waiting(output, f"writing and checking {args.output}"):
         done = convert(net, args.output, args.to, preprocess=preprocess, force=args.force)
@@ -112,6 +115,7 @@ def _run_definition(args: argparse.Namespace, output: Output) -> int:
     source = args.net or args.name
     if source is None or args.weights is not None or args.to is not None:
         raise UsageError("--definition-only takes --net FILE and -o OUT, no weights and no --to")
+    check_target(args.output)
     notes = upgrade_definition(source, args.output, force=args.force)
     _tell([Path(args.output)], "prototxt", notes or ["it was current already"], output)
     return 0
@@ -122,6 +126,7 @@ def _run_file(args: argparse.Namespace, output: Output) -> int:
 
     if args.weights is not None or args.to is not None:
         raise UsageError(f"{args.name} is a file: it goes with -o OUT alone, whose name says how")
+    check_target(args.output)
     kind, notes = convert_file(args.name, args.output, force=args.force)
     _tell([Path(args.output)], kind.name.lower(), notes, output)
     return 0

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli.arguments import add_command, add_sources, shape_argument
-from zoo.cli.definition import definition_of
+from zoo.cli.arguments import add_command, add_sources
+from zoo.cli.definition import add_shapes, check_shapes, definition_of
 from zoo.cli.output import Output
 
 if TYPE_CHECKING:
@@ -40,26 +40,22 @@ def add(subparsers: Any) -> None:
         "--against", metavar="NET", help="mark the layers that differ from those of this network"
     )
     parser.add_argument("--phase", choices=("train", "test"), default="test")
-    parser.add_argument(
-        "--input",
-        dest="shapes",
-        action="append",
-        default=[],
-        type=shape_argument,
-        metavar="NAME=DIMS",
-        help="shape of a data source, such as data=32,3,227,227; repeatable",
-    )
+    add_shapes(parser, also="--input")
     add_sources(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from zoo.visual.drawing import draw_scheme, net_scheme
+    from zoo.visual.drawing import check_drawing, draw_scheme, net_scheme
     from zoo.visual.tree import tree_text
 
     output = Output.of(args)
+    if args.output is not None:
+        check_drawing(args.output)
     net = _net_of(args.net, args)
-    scheme = net_scheme(net, _net_of(args.against, args) if args.against else None)
+    before = _net_of(args.against, args) if args.against else None
+    check_shapes(args, *filter(None, (net, before)))
+    scheme = net_scheme(net, before)
     drawn_by = draw_scheme(scheme, args.output) if args.output else None
     if output.as_json:
         output.document({"output": args.output, "drawn_by": drawn_by, **_facts(scheme)})

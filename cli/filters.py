@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.cli.arguments import add_command, add_sources, positive_argument
 from zoo.cli.output import Output
-from zoo.cli.pictures import loaded
+from zoo.cli.pictures import add_model, loaded
 
 __all__ = ["NAME", "add", "run"]
 
@@ -26,7 +26,7 @@ def add(subparsers: Any) -> None:
         example="zoo filters squeezenet_v1.0 --layer conv1 -o filters.png\n"
         "zoo filters lenet_digits --layer conv2 --count 16 -o filters.png",
     )
-    parser.add_argument("model", metavar="MODEL", help="a model, or its directory")
+    add_model(parser)
     parser.add_argument(
         "--layer", required=True, metavar="NAME", help="a layer, as `zoo inspect` lists them"
     )

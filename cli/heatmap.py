@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.caffe.replacing import check_target
 from zoo.cli.arguments import add_command, positive_argument
 from zoo.cli.output import Output
 from zoo.cli.pictures import add_class, add_running, class_facts, class_text, loaded, place_text
@@ -54,6 +55,9 @@ def run(args: argparse.Namespace) -> int:
 
     output = Output.of(args)
     model = loaded(args, output)
+    arrays = Path(args.output).with_suffix(".npz")
+    if args.npz:
+        check_target(arrays)
     with waiting(output, f"running {model.name} at every place"):
         found = score_map(model, args.image, args.target, size=args.size, device=args.device)
     rows, columns = found.map.shape
@@ -66,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
     )
     files = [args.output]
     if args.npz:
-        files.append(str(Path(args.output).with_suffix(".npz")))
-        write_npz(files[-1], {found.blob: found.probabilities[None].astype("float32")})
+        files.append(str(arrays))
+        write_npz(arrays, {found.blob: found.probabilities[None].astype("float32")})
     if output.as_json:
         output.document(_facts(args, found, files))
         return 0

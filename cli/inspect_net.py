@@ -6,8 +6,15 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli.arguments import add_command, add_sources, shape_argument
-from zoo.cli.definition import add_net_files, add_partial, check_one_of, definition_of
+from zoo.cli.arguments import add_command, add_sources
+from zoo.cli.definition import (
+    add_net_files,
+    add_partial,
+    add_shapes,
+    check_one_of,
+    check_shapes,
+    definition_of,
+)
 from zoo.cli.output import Column, Output, count_text, size_text
 
 if TYPE_CHECKING:
@@ -45,7 +52,7 @@ def add(subparsers: Any) -> None:
         " checked that the weights fit.",
         example="zoo inspect lenet_digits\n"
         "zoo inspect --net deploy.prototxt --weights net.caffemodel\n"
-        "zoo inspect --net train_val.prototxt --phase train --input data=32,3,227,227",
+        "zoo inspect --net train_val.prototxt --phase train --shape data=32,3,227,227",
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="a model, or its directory")
     add_net_files(parser)
@@ -55,15 +62,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--stage", action="append", default=[], help="a stage of Caffe's NetState; repeatable"
     )
-    parser.add_argument(
-        "--input",
-        dest="shapes",
-        action="append",
-        default=[],
-        type=shape_argument,
-        metavar="NAME=DIMS",
-        help="shape of a data source, such as data=32,3,227,227; repeatable",
-    )
+    add_shapes(parser, also="--input")
     add_sources(parser)
 
 
@@ -75,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
     check_one_of(args, args.name, "the name of a model")
     state = {"phase": args.phase, "level": args.level, "stages": tuple(args.stage)}
     net, place = definition_of(args, **state)
+    check_shapes(args, net)
     facts = describe(net)
     if output.as_json:
         output.document(facts | {"definition": place, "weights": _weights_facts(net.report)})

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from zoo.visual.place import Place
 
 __all__ = [
+    "add_blob",
     "add_class",
+    "add_model",
     "add_running",
+    "add_unit",
     "class_facts",
     "class_text",
     "loaded",
@@ -23,9 +26,29 @@ __all__ = [
 ]
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """`MODEL`."""
+    parser.add_argument("model", metavar="MODEL", help="a model, or its directory")
+
+
+def add_blob(parser: argparse.ArgumentParser) -> None:
+    """`--blob`, for commands that cannot choose one."""
+    parser.add_argument(
+        "--blob", required=True, metavar="BLOB", help="a blob, as `zoo inspect` lists them"
+    )
+
+
+def add_unit(parser: argparse.ArgumentParser) -> None:
+    """`--blob` and `--unit`."""
+    add_blob(parser)
+    parser.add_argument(
+        "--unit", required=True, type=int, metavar="N", help="a channel of it, from 0"
+    )
+
+
 def add_class(parser: argparse.ArgumentParser) -> None:
     """`MODEL IMAGE` and `--class`."""
-    parser.add_argument("model", metavar="MODEL", help="a model, or its directory")
+    add_model(parser)
     parser.add_argument("image", metavar="IMAGE", help="a picture")
     parser.add_argument(
         "--class",
@@ -51,11 +74,16 @@ def add_running(parser: argparse.ArgumentParser, *, batch: bool = False) -> None
 
 
 def loaded(args: argparse.Namespace, output: Output) -> LoadedModel:
-    """The model of a command line, once it is clear that the picture can be written."""
+    """The model of a command line, once it is clear that its pictures can be read and written."""
     from zoo.api import load
+    from zoo.images import find_images, read_image
     from zoo.visual.picture_files import check_png
 
     check_png(args.output)
+    if "image" in args:
+        read_image(args.image)
+    if "images" in args:
+        find_images(args.images)
     with transferring(output) as progress:
         model = load(args.model, args.source, progress=progress)
     for note in model.notes:

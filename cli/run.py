@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli.arguments import add_command, add_engine, add_sources, shape_argument, shapes_of
-from zoo.cli.definition import add_net_files, add_partial, check_one_of, tell_partial
+from zoo.caffe.replacing import check_target
+from zoo.cli.arguments import add_command, add_engine, add_sources, shapes_of
+from zoo.cli.definition import (
+    add_net_files,
+    add_partial,
+    add_shapes,
+    check_one_of,
+    check_shapes,
+    tell_partial,
+)
 from zoo.cli.output import Column, Output
 from zoo.cli.progress import transferring, waiting
 from zoo.errors import MissingShapeError, UsageError
@@ -40,6 +47,7 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("name", nargs="?", metavar="MODEL", help="a model, or its directory")
     add_net_files(parser)
+    parser.require_one("MODEL or --net", "name", "net")
     add_partial(parser)
     parser.add_argument(
         "--input", required=True, metavar="NPZ", help="an array for each input of the network"
@@ -52,15 +60,7 @@ def add(subparsers: Any) -> None:
         help="a blob to keep; repeatable; without it the network's outputs are kept",
     )
     parser.add_argument("-o", "--output", required=True, metavar="NPZ", help="the file to write")
-    parser.add_argument(
-        "--shape",
-        dest="shapes",
-        action="append",
-        default=[],
-        type=shape_argument,
-        metavar="NAME=DIMS",
-        help="shape of a data source whose definition states none; repeatable",
-    )
+    add_shapes(parser)
     parser.add_argument(
         "--phase",
         choices=("train", "test"),
@@ -99,9 +99,7 @@ def run(args: argparse.Namespace) -> int:
 
     output = Output.of(args)
     check_one_of(args, args.name, "a model")
-    target = Path(args.output)
-    if not target.absolute().parent.is_dir():
-        raise UsageError(f"{target}: there is no directory {target.parent}; make it first")
+    target = check_target(args.output, (".npz",))
     if args.force_backward and args.backward is None:
         raise UsageError("--force-backward belongs to --backward")
     if args.backward is not None and args.engine != "tensorflow":
@@ -109,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
     inputs = read_npz(args.input)
     top_diffs = read_npz(args.backward) if args.backward else {}
     net = _net(args, inputs, output)
+    check_shapes(args, net)
     tell_partial(args, net.report, output)
     with waiting(output, f"running {net.name or args.net}"):
         if args.backward is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.cli.arguments import add_command, positive_argument
 from zoo.cli.output import Column, Output
-from zoo.cli.pictures import add_running, loaded, place_text
+from zoo.cli.pictures import add_model, add_running, add_unit, loaded, place_text
 from zoo.cli.progress import counting
 from zoo.errors import UsageError
 
@@ -30,16 +30,11 @@ def add(subparsers: Any) -> None:
         example="zoo top-images squeezenet_v1.0 photos/ --blob fire5/concat --unit 3 -o top.png\n"
         "zoo top-images lenet_digits examples/digits --blob conv2 --unit 0 --count 4 -o top.png",
     )
-    parser.add_argument("model", metavar="MODEL", help="a model, or its directory")
+    add_model(parser)
     parser.add_argument(
         "images", nargs="+", metavar="FOLDER", help="folders (to the bottom), files and patterns"
     )
-    parser.add_argument(
-        "--blob", required=True, metavar="BLOB", help="a blob, as `zoo inspect` lists them"
-    )
-    parser.add_argument(
-        "--unit", required=True, type=int, metavar="N", help="a channel of it, from 0"
-    )
+    add_unit(parser)
     parser.add_argument(
         "--count",
         type=positive_argument,

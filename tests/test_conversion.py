@@ -211,8 +211,11 @@ def test_preprocessing_has_no_place_in_caffes_formats(net_of, tmp_path):
 
 
 def test_a_folder_that_cannot_be_made_is_told(net_of, tmp_path):
-    with pytest.raises(UsageError, match="the folder cannot be made: No such file"):
+    with pytest.raises(UsageError, match=r"where: there is no directory .*no; make it first"):
         convert(net_of(SHARED_PARAMS), tmp_path / "no/where")
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="the folder cannot be made: File exists"):
+        convert(net_of(SHARED_PARAMS), tmp_path / "file")
 
 
 @pytest.mark.parametrize(

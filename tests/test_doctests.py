@@ -17,6 +17,7 @@ def modules():
             yield module.name
 
 
+@pytest.mark.usefixtures("kinds_restored")
 @pytest.mark.parametrize("name", sorted(set(modules())))
 def test_examples_run(name):
     assert zoo.__version__

@@ -66,7 +66,7 @@ def test_a_missing_bottom_is_counted(read):
 @pytest.mark.parametrize("source", ["Data", "ImageData", "HDF5Data", "Python"])
 def test_a_source_that_cannot_be_opened_asks_for_its_shape(read, source):
     text = f'layer {{ name: "source" type: "{source}" top: "data" top: "label" }}'
-    with pytest.raises(MissingShapeError, match=r"--input data=.*shapes=\{'data'") as caught:
+    with pytest.raises(MissingShapeError, match=r"--shape data=.*shapes=\{'data'") as caught:
         read(text)
     assert caught.value.blobs == ("data", "label")
     net = read(text, shapes={"data": (4, 3, 5, 5), "label": (4,)})

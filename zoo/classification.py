@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,13 +71,19 @@ def classify_images(
     paths = find_images([str(image) for image in images])
     blob, is_probability = score_blob(model.net)
     source = next(iter(model.net.inputs))
-    run = predictor_by(engine, model.net, [blob], device)
-    _check_input(model, run, source)
+
+    @cache
+    def runner() -> AnyPredictor:
+        """Built once there is something to run."""
+        run = predictor_by(engine, model.net, [blob], device)
+        _check_input(model, run, source)
+        return run
+
     done = 0
     for batch in preprocess_batches(paths, model.preprocess, batch_size, crops=crops):
         by_file = {path: Classification(path, error=str(error)) for path, error in batch.failures}
         if batch.paths:
-            outputs = run.predict({source: batch.array})[blob]
+            outputs = runner().predict({source: batch.array})[blob]
             outputs = outputs.reshape(len(batch.paths), crops, -1).mean(axis=1, dtype=np.float64)
             scores = outputs if is_probability else softmax(outputs)
             for path, row in zip(batch.paths, scores, strict=True):

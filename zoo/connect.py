@@ -136,6 +136,12 @@ def _shaped(message: Any, bottoms: list[Shape | None], given: Mapping[str, Shape
     if len(known) < len(bottoms):
         return Layer(message, kind, tuple(bottoms), (None,) * len(message.top), (), ())
     tops = tuple(kind.tops(message, known))
+    if len(tops) != len(message.top):
+        raise NetError(
+            f"`tops` of {type(kind).__name__} gives {len(tops)} shape(s) for {len(message.top)}"
+            " top(s); expected one for each",
+            message.name,
+        )
     return Layer(message, kind, tuple(known), tops, tuple(kind.params(message, known)), ())
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.caffe.replacing import staged
+from zoo.caffe.replacing import check_target, staged
 from zoo.errors import UnsupportedLayersError, UsageError, VerificationError, did_you_mean
 from zoo.exports.export import EXPORTS, SUFFIXES, export
 from zoo.exports.source import Source
@@ -24,7 +24,7 @@ from zoo.layers.kind import known_types
 from zoo.net import Net
 from zoo.preprocess import Preprocessor
 
-__all__ = ["FORMATS", "Conversion", "convert", "format_of"]
+__all__ = ["FORMATS", "Conversion", "checked_format", "convert", "format_of"]
 
 _CAFFE = {".caffemodel": "caffemodel", ".h5": "hdf5", ".prototxt": "caffe"}
 _BY_SUFFIX = {**_CAFFE, **SUFFIXES}
@@ -94,7 +94,7 @@ def convert(
     >>> done.format, done.difference.absolute, done.difference.blob
     ('hdf5', 0.0, 'prob')
     """
-    format = format_of(path, to)
+    format = checked_format(path, to)
     if net.unsupported:
         raise UnsupportedLayersError(net.unsupported, known_types())
     if format in EXPORTS:
@@ -140,6 +140,21 @@ def format_of(path: str | Path, to: str | None = None) -> str:
         wanted = " or ".join(endings) or "no suffix of another format"
         raise UsageError(f"{path}: the name of {to} ends with {wanted}")
     return to
+
+
+def checked_format(path: str | Path, to: str | None = None) -> str:
+    """The same, once it is clear, before any work, that there can be such a file or folder.
+
+    Raises
+    ------
+    UsageError
+    """
+    format = format_of(path, to)
+    if not str(path) or Path(path).suffix in _BY_SUFFIX:
+        check_target(path)
+    elif not Path(path).absolute().parent.is_dir():
+        raise UsageError(f"{path}: there is no directory {Path(path).parent}; make it first")
+    return format
 
 
 def _convert_to_caffe(net: Net, path: Path, format: str, force: bool) -> Conversion:

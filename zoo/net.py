@@ -23,6 +23,7 @@ from zoo.caffe.write import prototxt_text, write_prototxt
 from zoo.connect import Layer, connect
 from zoo.errors import NetError, UsageError, did_you_mean
 from zoo.ignored import ignored
+from zoo.layers.fillers import generator
 from zoo.layers.kind import Shape, count, known_types
 from zoo.loading import check_owners, check_shapes, match_weights, read_only, shared_params
 from zoo.prepare import prepare
@@ -209,7 +210,10 @@ class Net:
             if layer.name == name:
                 return layer
         names = [layer.name for layer in self.layers]
-        raise NetError(f"no layer named {name!r}.{did_you_mean(name, names)}")
+        some = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        raise NetError(
+            f"no layer named {name!r}.{did_you_mean(name, names)} It has {len(names)}: {some}"
+        )
 
     # New nets from this one.
 
@@ -259,7 +263,7 @@ class Net:
 
     def initialized(self, seed: int = 0) -> Net:
         """The same network with blobs that have no values yet filled by their fillers."""
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         params = dict(self.params)
         for layer in self.layers:
             if layer.param_shapes and layer.name not in params:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from zoo.api import run
-from zoo.build.model import from_keras, keras_name, to_keras
+from zoo.build.conventions import keras_name
+from zoo.build.model import from_keras, to_keras
 from zoo.errors import ShapeError, UnavailableError, UnsupportedLayersError, UsageError
 from zoo.net import Net
 

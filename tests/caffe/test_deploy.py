@@ -372,6 +372,7 @@ def test_preprocessing_of_squeezenet(shared):
         "scale": 1.0,
     }
     assert "256 x 256" in assumed
+    assert "central" not in assumed  # ten crops may be asked for
 
 
 @pytest.mark.parametrize(

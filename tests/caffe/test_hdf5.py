@@ -191,6 +191,14 @@ def test_names_that_hdf5_has_not_are_refused(tmp_path, name):
         write_hdf5_weights(tmp_path / "a.h5", net_of("fine", name), {})
 
 
+@pytest.mark.parametrize("name", ["größe", "卷积 1", ".."])
+def test_names_of_any_language_go_round(tmp_path, name):
+    write_hdf5_weights(tmp_path / "a.h5", net_of(name, "plain"), {name: [np.ones((2, 3))]})
+    weights = read_weights(tmp_path / "a.h5")
+    assert set(weights.layer_names) == {name, "plain"}
+    np.testing.assert_array_equal(weights[name][0], np.ones((2, 3)))
+
+
 def test_two_layers_of_one_name_are_refused(tmp_path):
     with pytest.raises(WeightsError, match="'twin'; HDF5 keeps one group for each name"):
         write_hdf5_weights(tmp_path / "a.h5", net_of("twin", "other", "twin"), {})
@@ -269,11 +277,11 @@ def test_mutated_files_end_in_our_own_errors_or_not_at_all(shared, tmp_path, cou
     path = tmp_path / "mutated.h5"
     for mutated in mutations(content, count):
         path.write_bytes(mutated)
-        started = time.perf_counter()
+        started = time.process_time()
         with suppress(ZooError):
             for blobs in read_weights(path).values():
                 [None if blob is None else blob.tobytes() for blob in blobs]
-        assert time.perf_counter() - started < 1
+        assert time.process_time() - started < 1
 
 
 def test_a_ring_of_nodes_ends(shared, tmp_path):

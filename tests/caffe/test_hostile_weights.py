@@ -227,7 +227,7 @@ def mutations(content, count, seed):
 )
 def test_damaged_files_are_refused_or_read_as_protobuf_reads_them(shared, read, name):
     content = (shared / "golden" / f"{name}.caffemodel").read_bytes()
-    started = time.perf_counter()
+    started = time.process_time()
     for damaged in mutations(content, 300, seed=name):
         try:
             weights = read(damaged)
@@ -239,7 +239,7 @@ def test_damaged_files_are_refused_or_read_as_protobuf_reads_them(shared, read, 
             continue
         if len(set(weights.layer_names)) == len(weights.layer_names):
             assert_equal(weights, expected)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 # What is not there

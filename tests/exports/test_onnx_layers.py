@@ -106,7 +106,9 @@ ONE_BOTTOM = [
     POOLING.format("pool: AVE kernel_size: 2 stride: 5"),
     POOLING.format("kernel_size: 2 stride: 5"),
     POOLING.format("pool: AVE kernel_size: 5 stride: 4 pad: 3"),
-    POOLING.format("pool: AVE kernel_h: 2 kernel_w: 3 stride: 3 pad_w: 1 round_mode: FLOOR"),
+    POOLING.format(
+        "pool: AVE kernel_h: 2 kernel_w: 3 stride: 3 pad_h: 0 pad_w: 1 round_mode: FLOOR"
+    ),
     POOLING.format("pool: AVE global_pooling: true"),
     POOLING.format("pool: STOCHASTIC kernel_size: 3 stride: 2"),
     'top: "out" top: "mask" ' + POOLING.format("kernel_size: 3 stride: 2 pad: 1"),

@@ -59,7 +59,7 @@ def test_onnx_prepares_bit_for_bit_what_the_preprocessor_does(spec, tmp_path):
         'layer { name: "prob" type: "Sigmoid" bottom: "copy" top: "prob" }'
     )
     from zoo.exports.onnx_model import onnx_model
-    from zoo.exports.onnx_predict import import_onnxruntime
+    from zoo.exports.onnx_packages import import_onnxruntime
 
     net = zoo.Net.read(path)
     model = onnx_model(net, ["prob"], spec)

@@ -171,3 +171,14 @@ def test_im2col_says_what_does_not_fit():
         shapes_of(text("Im2col", kernel_size=5), (2, 3, 4, 6))
     with pytest.raises(NetError, match="kernel_size is given 0 times for 2 spatial axes"):
         shapes_of(text("Im2col", stride=2), (2, 3, 4, 6))
+
+
+@pytest.mark.parametrize("kind", ["Convolution", "Deconvolution", "Im2col"])
+def test_height_and_width_have_no_default_but_for_the_pad(kind):
+    with pytest.raises(ShapeError, match=r"stride must be at least 1, received \(2, 0\)"):
+        shapes_of(text(kind, num_output=1, kernel_size=2, stride_h=2), (2, 3, 4, 6))
+    with pytest.raises(NetError, match="kernel_h and kernel_w go with .* without kernel_size"):
+        shapes_of(text(kind, num_output=1, kernel_size=2, kernel_h=2), (2, 3, 4, 6))
+    one = text(kind, num_output=1, kernel_size=3, pad_h=1)
+    both = text(kind, num_output=1, kernel_size=3, pad_h=1, pad_w=0)
+    assert shapes_of(one, (2, 3, 4, 6)) == shapes_of(both, (2, 3, 4, 6))

@@ -6,7 +6,7 @@ import pytest
 
 import zoo
 from zoo.build.model import to_keras
-from zoo.errors import ParseError, UnsupportedLayersError, UsageError
+from zoo.errors import NetError, ParseError, UnsupportedLayersError, UsageError
 from zoo.layers.kind import known_types, lookup
 
 pytestmark = pytest.mark.usefixtures("kinds_restored")
@@ -150,3 +150,19 @@ def test_a_misspelt_field_of_a_python_layer_is_not_kept_but_named(tmp_path):
     text = PYTHON.format(bottom='bottom: "data"').replace("python_param", "pythom_param")
     with pytest.raises(ParseError, match="Did you mean python_param"):
         zoo.Net.read(write(tmp_path / "net.prototxt", text))
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("tops(self, layer, bottoms): return []", "`tops` of Mine gives 0 shape"),
+        ("build(self, site): return site.bottoms * 2", "`build` of Mine gives 2 blob"),
+    ],
+)
+def test_a_kind_must_give_one_thing_for_each_top(tmp_path, method, message):
+    text = SAME.format(type="Mine").partition("class")[0]
+    zoo.load_plugin(write(tmp_path / "a.py", f"{text}class Mine(Kind):\n    def {method}\n"))
+    net = 'input: "x" input_shape { dim: 2 } layer { name: "m" type: "Mine" bottom: "x" top: "m" }'
+    path = write(tmp_path / "net.prototxt", net)
+    with pytest.raises(NetError, match=f"layer 'm': {message}"):
+        to_keras(zoo.Net.read(path))

@@ -68,6 +68,8 @@ GEOMETRIES = [
     (6, 11, (4, 1), (1, 5), (3, 0)),
     (3, 3, (1, 1), (2, 2), (0, 0)),
     (4, 9, (4, 2), (7, 2), (0, 1)),
+    (7, 8, (3, 1), (2, 2), (1, 0)),
+    (5, 6, (1, 2), (3, 1), (0, 1)),
 ]
 
 
@@ -144,6 +146,40 @@ def test_pooling_says_what_caffe_does_not_have():
         shapes_of(text("kernel_size: 2 pool: AVE", tops=2), (1, 1, 4, 4))
     with pytest.raises(NetError, match="STOCHASTIC pooling takes no padding"):
         shapes_of(text("kernel_size: 2 pad: 1 pool: STOCHASTIC"), (1, 1, 4, 4))
+
+
+@pytest.mark.parametrize("mode", ["MAX", "AVE"])
+def test_a_window_larger_than_the_picture_by_less_than_a_stride(mode):
+    x = picture(2, 3, 4, 5)
+    rest = (5, 7), (2, 3), (0, 0)
+    expected, _ = pool(x, mode, *rest)
+    (top,) = run_layer(text(written(*rest, f"pool: {mode}")), x)
+    assert expected.shape == (2, 3, 1, 1)
+    np.testing.assert_allclose(top, expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ShapeError, match="does not fit an input"):
+        shapes_of(text(written(*rest, "round_mode: FLOOR")), x.shape)
+
+
+@pytest.mark.parametrize(
+    ("param", "message"),
+    [
+        ("kernel_size: 2 pad_h: 1", "expected pad, or pad_h and pad_w without it"),
+        ("kernel_size: 2 pad: 1 pad_h: 1 pad_w: 1", "expected pad, or"),
+        ("kernel_size: 2 stride_w: 2", "expected stride, or stride_h and stride_w"),
+        ("kernel_h: 2", "expected kernel_size, or"),
+        ("kernel_size: 2 kernel_h: 2 kernel_w: 2", "expected kernel_size, or"),
+        ("global_pooling: true kernel_w: 2", "excludes a kernel size"),
+        ("global_pooling: true pad: 1", "pad 0 and stride 1 only"),
+        ("global_pooling: true stride: 2", "pad 0 and stride 1 only"),
+    ],
+)
+def test_sizes_that_caffe_aborts_at_are_refused_with_the_layer(param, message):
+    with pytest.raises(NetError, match=f"layer 'the_layer': .*{message}"):
+        shapes_of(text(param), (1, 1, 4, 4))
+
+
+def test_a_kernel_size_beside_one_of_height_and_width_is_what_counts():
+    assert shapes_of(text("kernel_size: 3 kernel_h: 2"), (1, 1, 4, 5)) == [(1, 1, 2, 3)]
 
 
 def pyramid(x, mode, levels):

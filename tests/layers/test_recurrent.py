@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from check_layer import parse, run_layer, shapes_of
 
+import zoo
 from zoo.errors import NetError, ShapeError
 from zoo.layers.kind import lookup
 
@@ -157,3 +158,24 @@ def test_the_static_input_is_counted_once(kind, static, macs):
 def test_bottoms_that_do_not_fit_are_refused(shapes, tops, expose, error, message):
     with pytest.raises(error, match=message):
         shapes_of(definition("LSTM", len(shapes), tops, expose), *shapes)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "RNN"])
+def test_one_step_of_one_sequence_with_a_static_input_has_gradients(tmp_path, kind):
+    text = definition(kind, 3, 1, expose=False)
+    sizes = "shape { dim: 1 dim: 1 dim: 2 } shape { dim: 1 dim: 1 } shape { dim: 1 dim: 2 }"
+    path = tmp_path / "net.prototxt"
+    path.write_text(
+        f'layer {{ name: "data" type: "Input" top: "b0" top: "b1" top: "b2"'
+        f' input_param {{ {sizes} }} }} layer {{ name: "the_layer" {text} }}'
+    )
+    net = zoo.Net.read(path)
+    params = [values(*shape) for shape in net.param_shapes["the_layer"]]
+    # The same number into both inputs, by the same weights.
+    params[2] = params[0]
+    inputs = {"b0": values(1, 1, 2), "b1": np.ones((1, 1)), "b2": values(1, 2)}
+    diff = {"t0": np.ones((1, 1, UNITS))}
+    net = net.with_params({"the_layer": params})
+    blobs, _ = zoo.gradients(net, inputs, diff, force_backward=True)
+    assert np.abs(blobs["b0"]).max() > 0
+    np.testing.assert_allclose(blobs["b2"], blobs["b0"][0], rtol=1e-5)

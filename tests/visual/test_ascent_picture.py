@@ -58,3 +58,8 @@ def test_the_seed_alone_decides(looking):
 def test_wrong_arguments_are_told(looking, blob, unit, steps, told):
     with pytest.raises(UsageError, match=told):
         ascent(looking, blob, unit, steps=steps)
+
+
+def test_a_seed_below_0_is_told(looking):
+    with pytest.raises(UsageError, match="seed: expected 0 or more, received -1"):
+        ascent(looking, "conv", 0, steps=1, seed=-1)

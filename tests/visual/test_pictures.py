@@ -171,7 +171,7 @@ def test_figures_are_pngs_that_come_out_the_same_every_time(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("a.jpg", "name a file that ends so"), ("no/a.png", "no directory")]
+    ("name", "told"), [("a.jpg", "name a file that ends with .png"), ("no/a.png", "no directory")]
 )
 def test_names_that_cannot_be_written_are_refused(tmp_path, name, told):
     with pytest.raises(UsageError, match=told):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from zoo.build.model import Builder, check_supported
+from zoo.build.builder import Builder, check_supported
 from zoo.build.need_backward import Step
 from zoo.layers.site import Blob, Standing
 from zoo.net import Layer, Net

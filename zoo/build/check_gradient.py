@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from zoo.build.both_passes import Diffs
-from zoo.build.model import check_supported
+from zoo.build.builder import check_supported
 from zoo.build.single_layer import SingleLayer
 from zoo.errors import UsageError, did_you_mean
 from zoo.net import Layer, Net

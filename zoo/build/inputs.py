@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.build.model import channels_last_axes, keras_name
+from zoo.build.conventions import channels_last_axes, keras_name
 from zoo.caffe.schema.caffe_pb2 import NetParameter
 from zoo.errors import ShapeError, UsageError, did_you_mean
 from zoo.net import Layer, Net

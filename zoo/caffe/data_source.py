@@ -144,7 +144,7 @@ def _resize(layer: LayerParameter) -> tuple[list[int] | None, list[str]]:
     if layer.type == "Data" and crop in _IMAGENET_CROPS:
         return [256, 256], [
             f"The database is assumed to hold pictures warped to 256 x 256, as in Caffe's ImageNet"
-            f" recipe, of which the central {crop} x {crop} are used."
+            f" recipe, and the network to take crops of {crop} x {crop} of them."
         ]
     return None, [
         f"The definition does not say how large pictures were before the crop to {crop} x {crop}."

@@ -96,7 +96,9 @@ def write_hdf5_weights(
     with replacing(path) as partial, created_hdf5(partial) as file:
         data = file.create_group("data")
         for name in names:
-            group = data.create_group(name)
+            # As bytes, which is what Caffe gives: HDF5 keeps a str that is not ASCII in a kind of
+            # group that its first versions do not have.
+            group = data.create_group(name.encode())
             for index, blob in enumerate(weights.get(name, ())):
                 if blob is not None:
                     array = np.asarray(blob)

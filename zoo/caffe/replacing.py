@@ -15,7 +15,38 @@ from pathlib import Path
 
 from zoo.errors import UnavailableError, UsageError
 
-__all__ = ["replacing", "staged"]
+__all__ = ["check_target", "replacing", "staged"]
+
+
+def check_target(path: str | os.PathLike[str], endings: Sequence[str] = ()) -> Path:
+    """Refuse, before any work, what cannot be the name of a file to write.
+
+    Parameters
+    ----------
+    path : the file.
+    endings : what it may end with, such as ``(".npz",)``; empty where any name will do.
+
+    Raises
+    ------
+    UsageError : the name is empty, is that of a folder, lies in a folder that is not there, or ends
+        otherwise.
+
+    Examples
+    --------
+    >>> check_target("maps.png", (".svg", ".png")).name
+    'maps.png'
+    """
+    target = Path(path)
+    if not os.fspath(path):
+        raise UsageError("the name of the file to write is empty")
+    if target.is_dir():
+        raise UsageError(f"{path} is a folder; name a file in it")
+    if endings and target.suffix.lower() not in endings:
+        wanted = " or ".join(filter(None, (", ".join(endings[:-1]), endings[-1])))
+        raise UsageError(f"{path}: name a file that ends with {wanted}")
+    if not target.absolute().parent.is_dir():
+        raise UsageError(f"{path}: there is no directory {target.parent}; make it first")
+    return target
 
 
 @contextmanager

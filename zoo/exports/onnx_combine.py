@@ -1,6 +1,6 @@
 """Kinds that join blobs, part them, or compare values along an axis, in ONNX.
 
-Formulas: zoo/layers/combine.py and the Caffe files named there.
+Formulas: zoo/layers/combine.py, along_axis.py and the Caffe files named there.
 """
 
 from __future__ import annotations

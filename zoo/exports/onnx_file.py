@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo.errors import UsageError
 from zoo.exports.onnx_model import onnx_model
-from zoo.exports.onnx_predict import import_onnxruntime
+from zoo.exports.onnx_packages import import_onnxruntime
 from zoo.exports.source import Arrays, Run, Source, Written
 
 __all__ = ["open_onnx", "write_onnx"]

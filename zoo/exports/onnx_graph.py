@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from zoo.errors import NetError, UnavailableError, UsageError
+from zoo.errors import NetError, UsageError
+from zoo.exports.onnx_packages import import_onnx
 from zoo.layers.kind import Shape
 from zoo.net import Layer
 
@@ -28,7 +29,6 @@ __all__ = [
     "OnnxSite",
     "UINT8",
     "SizesNeeded",
-    "import_onnx",
     "register_onnx",
 ]
 
@@ -238,23 +238,3 @@ def register_onnx(*types: str) -> Callable[[OnnxFunction], OnnxFunction]:
         return function
 
     return register
-
-
-def import_onnx() -> Any:
-    """The onnx package, with its helpers.
-
-    Raises
-    ------
-    UnavailableError
-        When it is not installed.
-    """
-    try:
-        import onnx
-        import onnx.helper
-        import onnx.numpy_helper
-    except ImportError as error:
-        raise UnavailableError(
-            f"ONNX needs the onnx package, which cannot be imported ({error}). Install it with"
-            " `pip install 'onnx>=1.17,<2' 'onnxruntime>=1.21,<2'`."
-        ) from error
-    return onnx

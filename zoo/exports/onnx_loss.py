@@ -1,6 +1,7 @@
 """The losses and Accuracy in ONNX: numbers over the batch that comes, for networks tested whole.
 
-Formulas: zoo/layers/loss.py and the Caffe files named there. Tops are scalars without loss weight.
+Formulas: zoo/layers/loss.py, softmax_loss.py, infogain.py and the Caffe files named there. Tops are
+scalars without loss weight.
 """
 
 from __future__ import annotations

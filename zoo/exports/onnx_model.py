@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from zoo.build.builder import check_supported
 from zoo.build.free_sizes import is_spatially_free
-from zoo.build.model import check_supported, needed_layers
+from zoo.build.model import needed_layers
 from zoo.errors import NetError, did_you_mean
 from zoo.exports.onnx_graph import (
     FLOAT,
@@ -21,8 +22,8 @@ from zoo.exports.onnx_graph import (
     Graph,
     OnnxSite,
     SizesNeeded,
-    import_onnx,
 )
+from zoo.exports.onnx_packages import import_onnx
 from zoo.exports.onnx_picture import picture_input, probabilities
 from zoo.exports.source import PICTURE, PROBABILITIES
 from zoo.input_spec import InputSpec

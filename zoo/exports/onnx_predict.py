@@ -12,17 +12,17 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from zoo.build.conventions import channels_last_axes
 from zoo.build.inputs import ModelInputs, turned
-from zoo.build.model import channels_last_axes, needed_layers
+from zoo.build.model import needed_layers
 from zoo.errors import UnavailableError, UsageError
 from zoo.exports.onnx_model import onnx_model
+from zoo.exports.onnx_packages import import_onnxruntime
 from zoo.exports.source import caffe_axes
 from zoo.net import Net
 
-__all__ = ["OnnxPredictor", "import_onnxruntime", "onnx_predictor"]
+__all__ = ["OnnxPredictor", "onnx_predictor"]
 
-_OLDEST = (1, 21)
-_PACKAGES = "'onnx>=1.17,<2' 'onnxruntime>=1.21,<2'"
 _PREDICTORS: WeakKeyDictionary[Net, dict[tuple[Any, ...], OnnxPredictor]] = WeakKeyDictionary()
 
 
@@ -104,30 +104,6 @@ class OnnxPredictor:
         return {
             name: turned(value, channels_last_axes(value.shape)) for name, value in outputs.items()
         }
-
-
-def import_onnxruntime() -> Any:
-    """The onnxruntime package.
-
-    Raises
-    ------
-    UnavailableError
-        When it is not installed.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise UnavailableError(
-            f"ONNX Runtime is needed for this and cannot be imported ({error}). Install it with"
-            f" `pip install {_PACKAGES}`."
-        ) from error
-    version = tuple(int(part) for part in onnxruntime.__version__.split(".")[:2])
-    if version < _OLDEST:
-        raise UnavailableError(
-            f"ONNX Runtime {onnxruntime.__version__} pools otherwise where sizes round up. Get a"
-            f" newer one with `pip install {_PACKAGES}`."
-        )
-    return onnxruntime
 
 
 def _providers(runtime: Any, device: str | None) -> list[Any]:

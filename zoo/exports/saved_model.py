@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.build.model import channels_last_axes
+from zoo.build.conventions import channels_last_axes
 from zoo.exports.source import Arrays, Run, Source, Written
 
 __all__ = ["argument_names", "open_saved_model", "save_folder", "write_saved_model"]

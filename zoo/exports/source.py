@@ -13,14 +13,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from zoo.build.conventions import channels_last_axes
 from zoo.build.free_sizes import is_spatially_free
 from zoo.build.inputs import turned
-from zoo.build.model import channels_last_axes, needed_layers, to_keras
+from zoo.build.model import needed_layers, to_keras
 from zoo.errors import ShapeError, UsageError
 from zoo.input_spec import InputSpec
 from zoo.net import Net
 from zoo.preprocess import Preprocessor
 from zoo.scores import score_blob, softmax
+from zoo.tensorflow_import import import_tensorflow
 
 __all__ = ["PICTURE", "PROBABILITIES", "Arrays", "Run", "Source", "Written", "caffe_axes"]
 
@@ -103,6 +105,7 @@ class Source:
         """The Keras model that computes it, with an input and an output of these names."""
         if self.spec is None:
             return to_keras(self.net)
+        import_tensorflow()
         import keras
 
         from zoo.keras_layers.picture import PictureInput

@@ -65,9 +65,8 @@ class Clip(_Elementwise):
         return ops.clip(inputs, self.minimum, self.maximum)
 
 
-@keras.saving.register_keras_serializable("zoo")
-class Exp(_Elementwise):
-    """y = base ** (scale * x + shift); base None is e."""
+class _Logarithmic(_Elementwise):
+    """The power or the logarithm of scale * x + shift to a base; base None is e."""
 
     settings = ("base", "scale", "shift")
 
@@ -76,27 +75,28 @@ class Exp(_Elementwise):
     ) -> None:
         super().__init__(**kwargs)
         self.base, self.scale, self.shift = base, scale, shift
+
+    @property
+    def log_base(self) -> float:
+        """The natural logarithm of the base."""
+        return 1.0 if self.base is None else math.log(self.base)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Exp(_Logarithmic):
+    """y = base ** (scale * x + shift)."""
 
     def call(self, inputs: Any) -> Any:
-        factor = 1.0 if self.base is None else math.log(self.base)
-        return ops.exp(_affine(inputs, self.scale * factor, self.shift * factor))
+        return ops.exp(_affine(inputs, self.scale * self.log_base, self.shift * self.log_base))
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Log(_Elementwise):
-    """y = logarithm of (scale * x + shift) to the base; base None is e."""
-
-    settings = ("base", "scale", "shift")
-
-    def __init__(
-        self, base: float | None = None, scale: float = 1.0, shift: float = 0.0, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.base, self.scale, self.shift = base, scale, shift
+class Log(_Logarithmic):
+    """y = logarithm of (scale * x + shift) to the base."""
 
     def call(self, inputs: Any) -> Any:
         outputs = ops.log(_affine(inputs, self.scale, self.shift))
-        return outputs if self.base is None else outputs / math.log(self.base)
+        return outputs if self.base is None else outputs / self.log_base
 
 
 @keras.saving.register_keras_serializable("zoo")

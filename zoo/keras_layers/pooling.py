@@ -49,7 +49,7 @@ class CaffePooling2D(keras.layers.Layer):
         windows = (
             (room + stride - 1) // stride + 1 if self.rounding == "ceil" else room // stride + 1
         )
-        if not pad:
+        if not any(self.pads):
             return windows
         dropped = (windows - 1) * stride >= size + pad
         return windows - (int(dropped) if isinstance(dropped, bool) else ops.cast(dropped, "int32"))

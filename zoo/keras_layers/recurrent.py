@@ -85,7 +85,10 @@ class _Recurrent(keras.layers.Layer):
         if static is None:
             return sums
         static = ops.reshape(static, (-1, self.static_values))
-        return sums + ops.matmul(static, ops.transpose(self.static_weight))
+        product = ops.matmul(static, ops.transpose(self.static_weight))
+        # With the axis of the steps: TensorFlow's optimizer takes a lone row for a bias and gets
+        # the shape of the sum wrong.
+        return sums + ops.expand_dims(product, 0)
 
     def step(self, state: list[Any], sums: Any, cont: Any) -> list[Any]:
         """The state after a step; what `cont` multiplies is taken over from the one before."""

@@ -134,9 +134,8 @@ class PythonSource(Source):
 def _missing_shape(layer: Any, why: str) -> MissingShapeError:
     first = layer.top[0]
     return MissingShapeError(
-        f"{why}, so the shape of {', '.join(map(repr, layer.top))} is not known. Give it: --input"
-        f" {first}=1,3,227,227 (`zoo run`: --shape), shapes={{{first!r}: (1, 3, 227, 227)}} in"
-        " Python.",
+        f"{why}, so the shape of {', '.join(map(repr, layer.top))} is not known. Give it: --shape"
+        f" {first}=1,3,227,227, or shapes={{{first!r}: (1, 3, 227, 227)}} in Python.",
         layer.name,
         layer.top,
     )

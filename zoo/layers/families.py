@@ -2,6 +2,7 @@
 
 from zoo.layers import (  # noqa: F401
     activation,
+    along_axis,
     block_extras,
     combine,
     common_forks,
@@ -24,5 +25,6 @@ from zoo.layers import (  # noqa: F401
     segnet,
     selection,
     shape,
+    softmax_loss,
     spp,
 )

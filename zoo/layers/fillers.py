@@ -15,12 +15,25 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.caffe.schema.caffe_pb2 import FillerParameter
-from zoo.errors import NetError, did_you_mean
+from zoo.errors import NetError, UsageError, did_you_mean
 
-__all__ = ["fill"]
+__all__ = ["fill", "generator"]
 
 Array = npt.NDArray[np.floating[Any]]
 Filler = Callable[[FillerParameter, tuple[int, ...], np.random.Generator], npt.NDArray[Any]]
+
+
+def generator(seed: int) -> np.random.Generator:
+    """Where randomness comes from; the same seed gives the same values.
+
+    Raises
+    ------
+    UsageError
+        For a seed below 0.
+    """
+    if seed < 0:
+        raise UsageError(f"seed: expected 0 or more, received {seed}")
+    return np.random.default_rng(seed)
 
 
 def fill(

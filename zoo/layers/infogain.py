@@ -16,21 +16,23 @@ from zoo.caffe.blob import read_blob
 from zoo.caffe.wire import Wire
 from zoo.errors import NetError, ParseError, ShapeError, WeightsError
 from zoo.layers.kind import Shape, axis_of, count, layer
-from zoo.layers.loss import Loss, check_positions, normalization_of, scores_and_labels
-from zoo.layers.site import Blob, Site, start_with
+from zoo.layers.site import Site, start_with
+from zoo.layers.softmax_loss import SoftmaxLoss
 
 __all__ = ["InfogainLoss"]
 
 
 @layer("InfogainLoss")
-class InfogainLoss(Loss):
+class InfogainLoss(SoftmaxLoss):
     """Mean of -sum of H[label, class] * log(softmax[class]); a second top is the softmax."""
 
     bottom_count = (2, 3)
-    top_count = (0, 2)
+
+    def classes_axis(self, layer: Any) -> int:
+        return int(layer.infogain_loss_param.axis)
 
     def check(self, layer: Any, bottoms: Sequence[Shape]) -> None:
-        check_positions(layer, layer.infogain_loss_param.axis, bottoms)
+        super().check(layer, bottoms)
         classes = self._classes(layer, bottoms[0])
         if len(bottoms) == 3 and count(bottoms[2]) != classes**2:
             raise ShapeError(
@@ -45,35 +47,20 @@ class InfogainLoss(Loss):
                 layer.name,
             )
 
-    def build(self, site: Site) -> list[Blob]:
-        import keras
-
+    def keras_layer(self, site: Site, settings: dict[str, Any]) -> Any:
         from zoo.keras_layers.infogain import InfogainLoss as KerasInfogainLoss
 
-        scores, labels, axis, last = scores_and_labels(site, site.layer.infogain_loss_param.axis)
-        param = site.layer.loss_param
-        default = "BATCH_SIZE" if param.HasField("normalize") and not param.normalize else "VALID"
-        loss = KerasInfogainLoss(
-            axis,
-            last,
-            normalization_of(param, default),
-            param.ignore_label if param.HasField("ignore_label") else None,
-            own_matrix=len(site.bottoms) == 2,
-            name=site.name,
-        )
-        tensors = [scores, labels]
-        if len(site.bottoms) == 3:
-            tensors.append(site.caffe_order(2))
-        else:
+        own = len(site.bottoms) == 2
+        loss = KerasInfogainLoss(**settings, own_matrix=own)
+        if own:
             start_with(loss, [self.matrix(site.layer, site.bottoms[0].shape)])
-        blobs = self.scalar(site, tensors, loss)
-        if len(site.tops) == 2:
-            softmax = keras.layers.Softmax(axis=-1 if last else axis, name=f"{site.name}_softmax")
-            blobs.append(Blob(softmax(scores), site.tops[1], last))
-        return blobs
+        return loss
+
+    def further(self, site: Site) -> list[Any]:
+        return [site.caffe_order(2)] if len(site.bottoms) == 3 else []
 
     def _classes(self, layer: Any, scores: Shape) -> int:
-        return scores[axis_of(layer, layer.infogain_loss_param.axis, len(scores))]
+        return scores[axis_of(layer, self.classes_axis(layer), len(scores))]
 
     def matrix(self, layer: Any, scores: Shape) -> np.ndarray:
         """The matrix of the file, (classes, classes)."""

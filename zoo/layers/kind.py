@@ -19,6 +19,7 @@ that Caffe's schema does not have are read by `Kind.settings`; docs/plugins.md t
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -40,6 +41,7 @@ __all__ = [
     "known_types",
     "layer",
     "lookup",
+    "outside_files",
 ]
 
 Shape = tuple[int, ...]
@@ -222,6 +224,13 @@ def known_types() -> dict[str, str | None]:
     """
     _load_families()
     return {name: _KINDS[name].param for name in sorted(_KINDS)}
+
+
+def outside_files() -> set[str]:
+    """The files of the kinds that do not come with zoo."""
+    modules = {type(kind).__module__ for kind in _KINDS.values()}
+    outside = [sys.modules.get(name) for name in modules if not name.startswith("zoo.")]
+    return {str(getattr(module, "__file__", None)) for module in outside}
 
 
 def _load_families() -> None:

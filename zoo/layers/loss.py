@@ -1,4 +1,4 @@
-"""Kinds that compare what a network says with labels: the losses, and Accuracy.
+"""Kinds that compare what a network says with labels: losses, and Accuracy.
 
 Caffe: loss_layer.cpp and the layers derived from it, accuracy_layer.cpp. Tops are scalars, shape
 (), over the batch that comes; they do not contain the loss weight. A loss may be written without a
@@ -25,7 +25,6 @@ __all__ = [
     "Loss",
     "MultinomialLogisticLoss",
     "SigmoidCrossEntropyLoss",
-    "SoftmaxWithLoss",
     "check_positions",
     "normalization_of",
     "scores_and_labels",
@@ -60,41 +59,6 @@ class Loss(Kind):
     def scalar(self, site: Site, tensors: list[Any], keras_layer: Any) -> list[Blob]:
         """The loss as the blob of the first top, if that has a name."""
         return [Blob(keras_layer(tensors), ()) for _ in site.tops[:1]]
-
-
-@layer("SoftmaxWithLoss")
-class SoftmaxWithLoss(Loss):
-    """Softmax over an axis of scores, and its cross entropy with one label per position.
-
-    A second top, which some published definitions have, is the softmax.
-    """
-
-    top_count = (0, 2)
-
-    def check(self, layer: Any, bottoms: Sequence[Shape]) -> None:
-        check_positions(layer, layer.softmax_param.axis, bottoms)
-
-    def build(self, site: Site) -> list[Blob]:
-        import keras
-
-        from zoo.keras_layers.loss import SoftmaxWithLoss as KerasSoftmaxWithLoss
-
-        scores, labels, axis, last = scores_and_labels(site, site.layer.softmax_param.axis)
-        param = site.layer.loss_param
-        # `normalize` is the old way to choose; it counts only while the new one is not written.
-        default = "BATCH_SIZE" if param.HasField("normalize") and not param.normalize else "VALID"
-        loss = KerasSoftmaxWithLoss(
-            axis,
-            last,
-            normalization_of(param, default),
-            param.ignore_label if param.HasField("ignore_label") else None,
-            name=site.name,
-        )
-        blobs = self.scalar(site, [scores, labels], loss)
-        if len(site.tops) == 2:
-            softmax = keras.layers.Softmax(axis=-1 if last else axis, name=f"{site.name}_softmax")
-            blobs.append(Blob(softmax(scores), site.tops[1], last))
-        return blobs
 
 
 @layer("SigmoidCrossEntropyLoss")

@@ -99,9 +99,10 @@ class _Affine(Kind):
     def blob_shape(self, layer: Any, bottoms: Sequence[Shape]) -> tuple[int, Shape]:
         """The axis at which the blob starts, and its shape."""
         param, bottom = self.settings(layer), bottoms[0]
-        # A second bottom with no axes at all fits anywhere.
-        rank = max(1, len(bottom))
-        axis = axis_of(layer, param.axis, rank)
+        if len(bottoms) > 1 and not bottoms[1]:
+            # A second bottom with no axes at all fits anywhere, whatever the axis.
+            return 0, ()
+        axis = axis_of(layer, param.axis, len(bottom))
         if len(bottoms) > 1:
             second = bottoms[1]
             if second != bottom[axis : axis + len(second)]:

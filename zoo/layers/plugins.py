@@ -16,9 +16,9 @@ from pathlib import Path
 from types import ModuleType
 
 from zoo.errors import UsageError, ZooError
-from zoo.layers.kind import all_or_nothing
+from zoo.layers.kind import all_or_nothing, outside_files
 
-__all__ = ["GROUP", "load_entry_points", "load_plugin"]
+__all__ = ["GROUP", "fault_of_plugin", "load_entry_points", "load_plugin"]
 
 GROUP = "zoo.layers"
 """The entry point group in which a package names modules that define kinds."""
@@ -92,6 +92,20 @@ def load_entry_points() -> None:
                 f"the plugin {point.value} of the package {_package(point)} failed:"
                 f" {_reason(error)}. Repair it or uninstall it."
             ) from error
+
+
+def fault_of_plugin(error: BaseException) -> str | None:
+    """What failed in which file and line, where an error comes from a kind from outside.
+
+    None where no plugin has a part in it, or where the error says by itself what is wrong.
+    """
+    if isinstance(error, ZooError) or not isinstance(error, Exception):
+        return None
+    files = outside_files()
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename in files:
+            return f"the plugin {frame.filename} failed at line {frame.lineno}: {_reason(error)}"
+    return None
 
 
 def _package(point: EntryPoint) -> str:

@@ -1,7 +1,7 @@
 """Pooling: MAX, AVE and STOCHASTIC with Caffe's rounding, over windows or the whole picture.
 
-Caffe: pooling_layer.cpp. Sizes round up (unless round_mode says FLOOR), and with padding a last
-window that would start behind the padded picture is dropped.
+Caffe: pooling_layer.cpp. Sizes round up (unless round_mode says FLOOR), and with padding along
+either axis a last window that would start behind the padded picture is dropped along both.
 """
 
 from __future__ import annotations
@@ -17,17 +17,24 @@ from zoo.layers.site import Blob, Site
 __all__ = ["Pooling", "pooled_size"]
 
 
-def pooled_size(size: int, kernel: int, stride: int, pad: int, ceil: bool) -> int:
+def pooled_size(
+    size: int, kernel: int, stride: int, pad: int, ceil: bool, other_padded: bool = False
+) -> int:
     """Number of windows along one axis, as Caffe counts them.
+
+    `other_padded` says that there is padding along the other axis: then Caffe drops windows that
+    start behind the picture along this one too.
 
     >>> pooled_size(112, 3, 2, 0, ceil=True)
     56
     >>> pooled_size(5, 2, 2, 1, ceil=True)
     3
+    >>> pooled_size(8, 1, 2, 0, ceil=True), pooled_size(8, 1, 2, 0, ceil=True, other_padded=True)
+    (5, 4)
     """
     room = size + 2 * pad - kernel
     windows = (-(-room // stride) if ceil else room // stride) + 1
-    if pad and (windows - 1) * stride >= size + pad:
+    if (pad or other_padded) and (windows - 1) * stride >= size + pad:
         windows -= 1
     return windows
 
@@ -43,13 +50,15 @@ class Pooling(Kind):
         param = layer.pooling_param
         if len(bottom) != 4:
             raise ShapeError(f"expected a blob of 4 axes, received {bottom}", layer.name)
+        stride = _pair(layer, "stride", "stride_h", "stride_w")
+        pad = _pair(layer, "pad", "pad_h", "pad_w")
         if param.global_pooling:
-            if param.HasField("kernel_size") or param.HasField("kernel_h"):
+            if any(map(param.HasField, ("kernel_size", "kernel_h", "kernel_w"))):
                 raise NetError("global_pooling excludes a kernel size", layer.name)
+            if any(pad) or stride != (1, 1):
+                raise NetError("global_pooling goes with pad 0 and stride 1 only", layer.name)
             return {"kernel": bottom[2:], "stride": (1, 1), "pad": (0, 0)}
-        kernel = _pair(param, "kernel_size", "kernel_h", "kernel_w")
-        stride = _pair(param, "stride", "stride_h", "stride_w")
-        pad = _pair(param, "pad", "pad_h", "pad_w")
+        kernel = _pair(layer, "kernel_size", "kernel_h", "kernel_w")
         if min(kernel) < 1 or min(stride) < 1:
             raise ShapeError(
                 f"kernel and stride must be at least 1, received {kernel} and {stride}", layer.name
@@ -68,9 +77,9 @@ class Pooling(Kind):
         if param.global_pooling:
             sizes: tuple[int, ...] = (1, 1)
         else:
-            ceil = param.round_mode == param.CEIL
+            ceil, padded = param.round_mode == param.CEIL, any(window["pad"])
             sizes = tuple(
-                pooled_size(size, kernel, stride, pad, ceil)
+                pooled_size(size, kernel, stride, pad, ceil, padded)
                 for size, kernel, stride, pad in zip(bottom[2:], *window.values(), strict=True)
             )
         if min(sizes) < 1:
@@ -134,7 +143,13 @@ class Pooling(Kind):
         return (*window.values(), rounding)
 
 
-def _pair(param: Any, both: str, tall: str, wide: str) -> tuple[int, int]:
-    if param.HasField(tall) or param.HasField(wide):
-        return getattr(param, tall), getattr(param, wide)
-    return getattr(param, both), getattr(param, both)
+def _pair(layer: Any, both: str, tall: str, wide: str) -> tuple[int, int]:
+    """Height and width, given by one number or by one each."""
+    param = layer.pooling_param
+    given = [param.HasField(name) for name in (tall, wide)]
+    # The one exception of Caffe's: kernel_size beside only one of the others is what counts.
+    if not any(given) or (both == "kernel_size" and param.HasField(both) and not all(given)):
+        return getattr(param, both), getattr(param, both)
+    if param.HasField(both) or not all(given):
+        raise NetError(f"expected {both}, or {tall} and {wide} without it", layer.name)
+    return getattr(param, tall), getattr(param, wide)

@@ -50,10 +50,6 @@ class Window:
             raise NetError(
                 f"{tall} and {wide} go with two spatial axes and without {word}", self.layer.name
             )
-        if default is not None:
-            return tuple(
-                getattr(param, name) if param.HasField(name) else default for name in (tall, wide)
-            )
         return (getattr(param, tall), getattr(param, wide))
 
     def _listed(self, word: str, listed: Sequence[int], default: int | None) -> tuple[int, ...]:

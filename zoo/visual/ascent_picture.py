@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from zoo.build.gradients import run_both_ways
 from zoo.errors import UsageError
 from zoo.input_spec import InputSpec
+from zoo.layers.fillers import generator
 from zoo.loaded import LoadedModel
 from zoo.resize import Bytes
 from zoo.visual.apart import apart
@@ -72,7 +73,7 @@ def ascent(
     Raises
     ------
     UsageError
-        When there is no such blob or unit.
+        When there is no such blob or unit, or the seed is below 0.
 
     Examples
     --------
@@ -90,7 +91,7 @@ def ascent(
     start = np.zeros((1, *(parts.net.blobs[target] or ())[1:]), np.float32)
     start[0, unit] = 1 / max(1, start[0, unit].size)
     low, high, level = _range(spec)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     values = []
 
     def climbed(picture: NDArray[Any]) -> NDArray[np.float64]:

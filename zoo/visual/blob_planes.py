@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.build.model import needed_layers
 from zoo.build.predict import predictor
 from zoo.errors import UsageError
 from zoo.loaded import LoadedModel
@@ -45,7 +46,9 @@ def activations(
     (5,)
     """
     model = loaded_model(model)
-    values = predictor(model.net, [blob], device)(input_of(model, image))[blob]
+    needed_layers(model.net, [blob])
+    given = input_of(model, image)
+    values = predictor(model.net, [blob], device)(given)[blob]
     if values.ndim < 2 or len(values) != 1:
         raise UsageError(
             f"blob {blob!r} has the shape {values.shape} for one picture, so it is not about"

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from zoo.errors import UsageError, did_you_mean
 from zoo.loaded import LoadedModel
+from zoo.net import Net
 from zoo.scores import softmax
 
-__all__ = ["chosen_class", "label_of", "probabilities"]
+__all__ = ["chosen_class", "label_of", "probabilities", "wanted_class"]
 
 
 def probabilities(scores: NDArray[Any], is_probability: bool) -> NDArray[np.float64]:
@@ -20,14 +21,18 @@ def probabilities(scores: NDArray[Any], is_probability: bool) -> NDArray[np.floa
     return rows if is_probability else softmax(rows)
 
 
-def chosen_class(model: LoadedModel, wanted: int | str | None, row: NDArray[Any]) -> int:
-    """The number of a class.
+def wanted_class(model: LoadedModel, wanted: int | str | None, net: Net, scores: str) -> int | None:
+    """The number of a class, which can be told before anything is run.
 
     Parameters
     ----------
     model : whose labels count.
     wanted : its number, its name, one of the names in a label with commas; None for the best.
-    row : the probability of each class.
+    net, scores : the network that is run, and the blob with the scores of its classes.
+
+    Returns
+    -------
+    None where the best class is wanted: for `chosen_class`.
 
     Raises
     ------
@@ -35,11 +40,12 @@ def chosen_class(model: LoadedModel, wanted: int | str | None, row: NDArray[Any]
         When there is none of that number or name, or several.
     """
     if wanted is None:
-        return int(np.argmax(row))
+        return None
     if isinstance(wanted, int) or wanted.isdecimal():
-        if not 0 <= int(wanted) < len(row):
+        classes = (net.blobs[scores] or (0, 0))[1]
+        if not 0 <= int(wanted) < classes:
             raise UsageError(
-                f"there is no class {wanted}: {model.name} has {len(row)}, from 0 to {len(row) - 1}"
+                f"there is no class {wanted}: {model.name} has {classes}, from 0 to {classes - 1}"
             )
         return int(wanted)
     if model.labels is None:
@@ -59,6 +65,11 @@ def chosen_class(model: LoadedModel, wanted: int | str | None, row: NDArray[Any]
             f" {len(model.labels)}: {some}{', ...' if len(model.labels) > 5 else ''}"
         )
     return found[0]
+
+
+def chosen_class(wanted: int | None, row: NDArray[Any]) -> int:
+    """The class that is wanted, or else the one with the highest value in a row of them."""
+    return int(np.argmax(row)) if wanted is None else wanted
 
 
 def label_of(model: LoadedModel, index: int) -> str | None:

@@ -23,7 +23,7 @@ from zoo.net import Net
 from zoo.resize import Bytes
 from zoo.scores import score_blob
 from zoo.visual.apart import Apart, apart
-from zoo.visual.chosen_class import chosen_class, label_of, probabilities
+from zoo.visual.chosen_class import chosen_class, label_of, probabilities, wanted_class
 from zoo.visual.model_input import as_seen, input_of, loaded_model
 from zoo.visual.place import Place
 
@@ -101,10 +101,11 @@ def grad_cam(
     net = model.net
     scores, is_probability = score_blob(net)
     blob = _checked(net, blob, scores) if blob is not None else _last_maps(net, scores)
+    wanted = wanted_class(model, target, net, scores)
     given = input_of(model, image)
     found = predictor(net, [scores], device)(given)[scores]
     row = probabilities(found, is_probability)[0]
-    index = chosen_class(model, target, row)
+    index = chosen_class(wanted, row)
     parts = apart(net, (scores,))
     before, maps = _before_softmax(parts, scores, is_probability), parts.last[blob]
     start = np.zeros((1, *(parts.net.blobs[before] or ())[1:]), np.float32)

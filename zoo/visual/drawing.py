@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.caffe.replacing import replacing
-from zoo.errors import UnavailableError, UsageError
+from zoo.caffe.replacing import check_target, replacing
+from zoo.errors import UnavailableError
 from zoo.net import Net
 from zoo.visual.changes import Changed, changes
 from zoo.visual.graphviz import HOW_TO_INSTALL, dot_text, has_dot, run_dot
@@ -13,7 +13,7 @@ from zoo.visual.scheme import Scheme, scheme_of
 from zoo.visual.svg import html_page, svg_text
 from zoo.visual.tree import tree_text
 
-__all__ = ["ENDINGS", "draw", "draw_scheme", "net_scheme", "net_tree"]
+__all__ = ["ENDINGS", "check_drawing", "draw", "draw_scheme", "net_scheme", "net_tree"]
 
 ENDINGS = (".svg", ".png", ".html")
 
@@ -36,7 +36,7 @@ def draw(net: Net, output: str | Path, *, changed: Changed | None = None) -> str
     Raises
     ------
     UsageError
-        When the file has another ending.
+        When the file has another ending, or cannot be one.
     UnavailableError
         When it is to be .png and Graphviz is not installed.
 
@@ -51,15 +51,15 @@ def draw(net: Net, output: str | Path, *, changed: Changed | None = None) -> str
     return draw_scheme(net_scheme(net, changed), output)
 
 
+def check_drawing(path: str | Path) -> Path:
+    """Refuse, before any work, what is no name of a drawing in a folder that is there."""
+    return check_target(path, ENDINGS)
+
+
 def draw_scheme(scheme: Scheme, output: str | Path) -> str:
     """The same for boxes and arrows."""
-    output = Path(output)
+    output = check_drawing(output)
     ending = output.suffix.lower()
-    if ending not in ENDINGS:
-        raise UsageError(
-            f"{output}: a drawing is a file that ends with {', '.join(ENDINGS[:-1])} or"
-            f" {ENDINGS[-1]}"
-        )
     by_graphviz = has_dot()
     with replacing(output) as partial:
         if ending == ".png":

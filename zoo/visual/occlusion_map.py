@@ -19,7 +19,7 @@ from zoo.errors import UsageError
 from zoo.loaded import LoadedModel
 from zoo.resize import Bytes
 from zoo.scores import score_blob
-from zoo.visual.chosen_class import chosen_class, label_of, probabilities
+from zoo.visual.chosen_class import chosen_class, label_of, probabilities, wanted_class
 from zoo.visual.model_input import as_seen, input_of, loaded_model
 from zoo.visual.place import Place
 
@@ -109,6 +109,7 @@ def occlusion(
     """
     model = loaded_model(model)
     blob, is_probability = score_blob(model.net)
+    wanted = wanted_class(model, target, model.net, blob)
     given = input_of(model, image)
     ((source, whole),) = given.items()
     height, width = whole.shape[2:]
@@ -127,7 +128,7 @@ def occlusion(
         return probabilities(run({source: batch})[blob], is_probability)
 
     plain = scored(whole)[0]
-    index = chosen_class(model, target, plain)
+    index = chosen_class(wanted, plain)
     tops, lefts = _starts(height, patch, stride), _starts(width, patch, stride)
     places = [(top, left) for top in tops for left in lefts]
     values: list[float] = []

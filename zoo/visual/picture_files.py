@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.caffe.replacing import replacing
+from zoo.caffe.replacing import check_target, replacing
 from zoo.errors import UsageError
 from zoo.resize import Bytes
 from zoo.visual.grid import enlarged
 from zoo.visual.place import Place
 
-__all__ = ["Panel", "check_png", "write_panels", "write_png", "write_vector"]
+__all__ = ["Panel", "check_png", "write_panels", "write_png", "write_points", "write_vector"]
+
+_MOST_NAMED = 40  # more names do not fit beside a figure
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,7 @@ class Panel:
 
 def check_png(path: str | Path) -> Path:
     """Refuse, before any work, what is no name of a PNG in a folder that is there."""
-    path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"{path}: pictures are written as .png; name a file that ends so")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"{path}: there is no directory {path.parent}; make it first")
-    return path
+    return check_target(path, (".png",))
 
 
 def write_png(path: str | Path, picture: Bytes) -> None:
@@ -97,6 +94,34 @@ def write_panels(path: str | Path, panels: Sequence[Panel]) -> None:
             size = (panel.place.width, panel.place.height)
             axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor="white", linewidth=2))
     _save(figure, path)
+
+
+def write_points(path: str | Path, points: NDArray[Any], groups: Sequence[str], title: str) -> None:
+    """Points of a plane, (n, 2), coloured by the group of each; "" for a point of none."""
+    figure = _figure((9.0, 7.0))
+    axes = figure.subplots()
+    axes.set_title(title, parse_math=False, fontsize=10, wrap=True)
+    axes.set(xticks=(), yticks=(), aspect="equal")
+    names, numbers = np.unique(np.asarray(groups, str), return_inverse=True)
+    colours = _colours(len(names))
+    order = np.random.default_rng(0).permutation(len(points))  # no group lies over all others
+    axes.scatter(*points[order].T, s=14, c=colours[numbers[order]], linewidths=0)
+    if names.tolist() != [""] and len(names) <= _MOST_NAMED:
+        handles = [axes.scatter((), (), s=24, color=colour) for colour in colours]
+        # Set afterwards: a label that begins with an underscore would be left out.
+        legend = figure.legend(handles, [" "] * len(names), loc="outside right upper")
+        for text, name in zip(legend.get_texts(), names, strict=True):
+            text.set(parse_math=False, text=name if len(name) <= 30 else f"{name[:29]}…")
+    _save(figure, path)
+
+
+def _colours(count: int) -> NDArray[Any]:
+    """(count, 4) colours that are as far apart as so many can be."""
+    from matplotlib import colormaps
+
+    if count <= 20:
+        return np.asarray(colormaps["tab10" if count <= 10 else "tab20"](range(count)))
+    return np.asarray(colormaps["gist_rainbow"](np.linspace(0, 1, count)))
 
 
 def _figure(size: tuple[float, float]) -> Any:

@@ -24,7 +24,7 @@ from zoo.resize import Bytes
 from zoo.scores import score_blob, softmax
 from zoo.surgery.cast import fully_convolutional
 from zoo.surgery.input_shape import change_input
-from zoo.visual.chosen_class import chosen_class, label_of
+from zoo.visual.chosen_class import chosen_class, label_of, wanted_class
 from zoo.visual.model_input import as_seen, loaded_model
 from zoo.visual.place import Place
 
@@ -112,13 +112,14 @@ def score_map(
     model = loaded_model(model)
     net = _cast(model.net)
     scores, is_probability = score_blob(net)
+    wanted = wanted_class(model, target, net, scores)
     side = size if size is not None else _side(net, scores)
     large = _enlarged(net, side)
     spec = replace(model.preprocess.spec, size=(side, side), resize=None)
     given = {next(iter(large.inputs)): Preprocessor(spec).caffe([image])}
     found = predictor(large, [scores], device)(given)[scores][0].astype(np.float64)
     values = found if is_probability else np.moveaxis(softmax(np.moveaxis(found, 0, -1)), -1, 0)
-    index = chosen_class(model, target, values.mean(axis=(1, 2)))
+    index = chosen_class(wanted, values.mean(axis=(1, 2)))
     return ScoreMap(
         index,
         label_of(model, index),

@@ -114,13 +114,13 @@ def top_images(
     model = loaded_model(model)
     check_unit(model.net, blob, unit)
     paths = find_images([images] if isinstance(images, str | Path) else images)
-    run = predictor(model.net, [blob], device)
     source = next(iter(model.net.inputs))
     found: list[_Peak] = []
     failures: list[tuple[Path, str]] = []
     for batch in preprocess_batches(paths, model.preprocess, batch_size):
         failures += [(path, str(error)) for path, error in batch.failures]
         if batch.paths:
+            run = predictor(model.net, [blob], device)  # built once there is something to run
             values = run({source: np.moveaxis(batch.array, -1, 1)})[blob]
             for path, maps in zip(batch.paths, values[:, unit], strict=True):
                 if np.isfinite(maps).all():
