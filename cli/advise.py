@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import add_command
-from zoo.cli.features import add_reading, tell_failures
 from zoo.cli.output import Column, Output
-from zoo.cli.progress import counting, transferring
+from zoo.cli.progress import counting_parts
+from zoo.cli.reading import add_model_and_data, add_reading, loaded, reading, tell_failures
 
 if TYPE_CHECKING:
     from zoo.transfer.advise import Advice
@@ -30,29 +31,25 @@ def add(subparsers: Any) -> None:
         " numbers of this data in it, and the plan that follows.",
         example="zoo advise squeezenet_v1.0 photos/train",
     )
-    parser.add_argument("model", metavar="MODEL", help="a model, or its directory")
-    parser.add_argument("data", metavar="DATA", help="a folder of class folders, a list, ...")
+    add_model_and_data(parser)
     add_reading(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from zoo.api import load
     from zoo.transfer.advise import advise
     from zoo.transfer.data import open_data
 
     output = Output.of(args)
     data = open_data(args.data)
-    with transferring(output) as progress:
-        model = load(args.model, args.source, progress=progress)
-    with counting(output, "computing features") as counted:
+    model = loaded(args, output)
+    with counting_parts(output, "computing features") as told:
         advice = advise(
             model,
             data,
-            batch_size=args.batch,
-            engine=args.engine,
-            device=args.device,
-            progress=counted,
+            progress=partial(told, "computing features"),
+            fitting=partial(told, "fitting classifiers"),
+            **reading(args),
         )
     commands = _commands(advice, args)
     if output.as_json:

@@ -1,8 +1,9 @@
 """What the commands' arguments have in common: the parser, `--source`, `--json`, shapes.
 
-The parser differs from argparse's in four ways: a mistake is raised as a `UsageError`, so that it
+The parser differs from argparse's in five ways: a mistake is raised as a `UsageError`, so that it
 ends like any other; an option is never abbreviated, so that scripts survive new ones; options and
-arguments may be mixed; an unknown command or option is answered with the nearest known one.
+arguments may be mixed; all that is missing is told at once; an unknown command, option or choice is
+answered with the nearest known one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ __all__ = [
     "add_plan",
     "add_shared",
     "add_sources",
+    "place_argument",
     "positive_argument",
     "shape_argument",
     "shapes_of",
@@ -36,6 +38,14 @@ class Parser(argparse.ArgumentParser):
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **settings)
         self._mixing = False
+        self._alternatives: dict[str, tuple[str, ...]] = {}
+
+    def require_one(self, called: str, *names: str) -> None:
+        """Count several arguments, of which the command asks for one, to what is missing.
+
+        Where nothing else is, the command itself says what it expects.
+        """
+        self._alternatives[called] = names
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong with the arguments."""
@@ -48,21 +58,61 @@ class Parser(argparse.ArgumentParser):
         """Parse a command's arguments in any order (`zoo classify m a.jpg --top 3 b.jpg`)."""
         if " " not in self.prog or self._mixing:
             return super().parse_known_args(args, namespace)
+        words = _shielded(list(args or ()))
+        # argparse tells what is missing of the options first, and counts optional words as well.
+        required = [action for action in self._actions if action.required]
         self._mixing = True
         try:
-            words = _shielded(list(args or ()))
+            for action in required:
+                action.required = False
             parsed, rest = self.parse_known_intermixed_args(words, namespace)
         finally:
             self._mixing = False
+            for action in required:
+                action.required = True
         if rest:
             self.error(self._unknown(_bare(rest[0])))
+        self._require(required, parsed)
         return argparse.Namespace(**{key: _bare(value) for key, value in vars(parsed).items()}), []
+
+    def _require(self, required: Sequence[argparse.Action], parsed: argparse.Namespace) -> None:
+        missing = [
+            _called(action)
+            for action in required
+            if action.nargs != argparse.ZERO_OR_MORE and getattr(parsed, action.dest) is None
+        ]
+        without = [
+            called
+            for called, names in self._alternatives.items()
+            if all(getattr(parsed, name) is None for name in names)
+        ]
+        if missing:
+            told = ", ".join([*without, *missing])
+            self.error(f"the following arguments are required: {told}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        value = _bare(value)
+        if action.choices is None or value in action.choices:
+            return
+        choices = [str(choice) for choice in action.choices]
+        raise argparse.ArgumentError(
+            action if action.option_strings else None,
+            f"invalid choice: {value!r}.{did_you_mean(str(value), choices)} Expected"
+            f" {', '.join(choices)}.",
+        )
 
     def _unknown(self, argument: str) -> str:
         if not argument.startswith("-"):
             return f"one argument too many: {argument!r}"
         option = argument.partition("=")[0]
         return f"there is no option {option}.{did_you_mean(option, self._option_string_actions)}"
+
+
+def _called(action: argparse.Action) -> str:
+    """What the help calls an argument."""
+    if action.metavar is None and action.choices:
+        return f"{{{','.join(map(str, action.choices))}}}"
+    return "/".join(action.option_strings) or str(action.metavar or action.dest)
 
 
 # Parsing in any order loses sight of the "--" behind which nothing is an option, so what stands
@@ -101,7 +151,7 @@ def add_shared(parser: argparse.ArgumentParser, *, top: bool) -> None:
 
 def add_command(
     subparsers: Any, name: str, run: Run, *, help: str, example: str, description: str = ""
-) -> argparse.ArgumentParser:
+) -> Parser:
     """A parser for one command.
 
     Parameters
@@ -114,7 +164,7 @@ def add_command(
     """
     indented = "\n".join(f"  {line}" for line in example.splitlines())
     summary = help[0].upper() + help[1:] + "."
-    parser: argparse.ArgumentParser = subparsers.add_parser(
+    parser: Parser = subparsers.add_parser(
         name,
         help=help,
         description=textwrap.fill(f"{summary} {description}", 80),
@@ -138,6 +188,7 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         action="append",
+        type=place_argument,
         default=[],
         metavar="PLACE",
         help="where to look for models: a folder of model directories or the http(s) address of"
@@ -153,7 +204,7 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
         "--plan",
         default="two-stage",
         metavar="NAME",
-        help="two-stage (default), head, all, scratch, last:K, first:K or gradual",
+        help="two-stage (default), head, all, scratch, last:K, first:K, gradual or bit",
     )
 
 
@@ -166,6 +217,13 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         help="what computes (default: tensorflow); onnxruntime gives the same numbers, often"
         " faster on a CPU, and has to be installed",
     )
+
+
+def place_argument(text: str) -> str:
+    """A folder or an address as it is typed; nothing would mean the current folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"expected a folder or an address, received {text!r}")
+    return text
 
 
 def positive_argument(text: str) -> int:

@@ -31,8 +31,8 @@ def add(subparsers: Any) -> None:
         run,
         help="inspect a dataset, convert it, show what augmentation does, or make its mean",
         description="PATH is a folder of class folders, a list (path and label), .csv, .npz, .npy,"
-        " .h5, an LMDB or a LevelDB. `convert` writes an LMDB (OUT ends in .lmdb or has no ending),"
-        " HDF5 (.h5) or a list (.txt); `mean` a .binaryproto or .npy; `show` a picture.",
+        " .h5, .mat, an LMDB or a LevelDB. `convert` writes an LMDB (OUT ends in .lmdb or has no"
+        " ending), HDF5 (.h5) or a list (.txt); `mean` a .binaryproto or .npy; `show` a picture.",
         example="zoo data inspect photos/train --val photos/validation\n"
         "zoo data convert photos/train -o train_lmdb --size 256,256\n"
         "zoo data show photos/train -o sheet.png --size 227,227\n"
@@ -57,13 +57,14 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from zoo.transfer.data import open_data
+    from zoo.transfer.new_output import check_new_file
 
     output = Output.of(args)
     if (args.output is None) != (args.action == "inspect"):
         takes = "takes no -o" if args.output else "needs -o OUT"
         raise UsageError(f"zoo data {args.action} {takes}")
-    if args.output is not None and Path(args.output).exists():
-        raise UsageError(f"{args.output} exists and was left as it is. Name another.")
+    if args.output is not None:
+        check_new_file(args.output)
     code: int = _ACTIONS[args.action](args, open_data(args.path), output)
     return code
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli.arguments import add_command, add_sources, positive_argument
+from zoo.cli.arguments import add_command
 from zoo.cli.output import Column, Output
-from zoo.cli.progress import transferring, waiting
+from zoo.cli.progress import counting
+from zoo.cli.reading import add_model_and_data, add_reading, loaded, reading
 
 if TYPE_CHECKING:
     from zoo.transfer.evaluate import Evaluation
@@ -34,26 +35,18 @@ def add(subparsers: Any) -> None:
         description="Accuracy, loss, each class, confusion and calibration; --json has all of it.",
         example="zoo evaluate clothes photos/test\nzoo evaluate clothes photos/test --json",
     )
-    parser.add_argument("name", metavar="MODEL", help="a model, or its directory")
-    parser.add_argument(
-        "data", metavar="DATA", help="a folder of class folders, a list, .csv, .npz, LMDB, ..."
-    )
-    parser.add_argument(
-        "--batch", type=positive_argument, default=32, metavar="N", help="pictures at a time (32)"
-    )
-    add_sources(parser)
+    add_model_and_data(parser)
+    add_reading(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from zoo.api import load
     from zoo.transfer.evaluate import evaluate
 
     output = Output.of(args)
-    with transferring(output) as progress:
-        model = load(args.name, args.source, progress=progress)
-    with waiting(output, "evaluating"):
-        found = evaluate(model, args.data, batch_size=args.batch)
+    model = loaded(args, output)
+    with counting(output, "evaluating") as progress:
+        found = evaluate(model, args.data, progress=progress, **reading(args))
     if args.json:
         output.document(found.to_dict())
         return 0

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from zoo.cli.output import Output
-from zoo.errors import ZooError
+from zoo.errors import UsageError, ZooError
+from zoo.layers.plugins import fault_of_plugin
 
 __all__ = ["INTERRUPTED", "attempt_each", "error_facts", "exit_code", "report"]
 
@@ -34,7 +35,8 @@ def report(error: BaseException, output: Output, *, debug: bool) -> int:
     output.error(message_of(error))
     if output.as_json:
         output.document({"error": error_facts(error)})
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
     return exit_code(error)
 
 
@@ -44,6 +46,8 @@ def exit_code(error: BaseException) -> int:
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
+    if fault_of_plugin(error):
+        return UsageError.exit_code
     return _NOT_AVAILABLE if isinstance(error, OSError | MemoryError) else _BUG
 
 
@@ -62,6 +66,9 @@ def message_of(error: BaseException) -> str:
         return str(error)
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
+    fault = fault_of_plugin(error)
+    if fault:
+        return fault
     if isinstance(error, MemoryError):
         return "there is not enough memory for this; a smaller --batch needs less."
     if isinstance(error, OSError):

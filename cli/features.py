@@ -5,12 +5,19 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from zoo.cli.arguments import add_command, add_engine, add_sources, positive_argument
+from zoo.cli.arguments import add_command
 from zoo.cli.output import Output, size_text
-from zoo.cli.progress import counting, transferring
-from zoo.errors import UsageError
+from zoo.cli.progress import counting
+from zoo.cli.reading import (
+    add_blobs,
+    add_model_and_data,
+    add_reading,
+    loaded,
+    reading,
+    tell_failures,
+)
 
-__all__ = ["NAME", "add", "add_blobs", "add_reading", "run", "tell_failures"]
+__all__ = ["NAME", "add", "run"]
 
 NAME = "features"
 
@@ -28,8 +35,7 @@ def add(subparsers: Any) -> None:
         example="zoo features squeezenet_v1.0 photos/ --blob fire9/concat -o feats.h5\n"
         "zoo features bvlc_alexnet list.txt --blob fc6 --blob fc7 -o feats.parquet",
     )
-    parser.add_argument("model", metavar="MODEL", help="a model, or its directory")
-    parser.add_argument("data", metavar="DATA", help="a folder of class folders, a list, ...")
+    add_model_and_data(parser)
     add_blobs(parser, required=True)
     parser.add_argument(
         "-o",
@@ -43,14 +49,12 @@ def add(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from zoo.api import load
     from zoo.transfer.data import open_data
     from zoo.transfer.feature_file import write_features
 
     output = Output.of(args)
     data = open_data(args.data)
-    with transferring(output) as progress:
-        model = load(args.model, args.source, progress=progress)
+    model = loaded(args, output)
     with counting(output, "computing features") as counted:
         written = write_features(
             model,
@@ -58,10 +62,8 @@ def run(args: argparse.Namespace) -> int:
             args.blob,
             args.output,
             args.pool,
-            batch_size=args.batch,
-            engine=args.engine,
-            device=args.device,
             progress=counted,
+            **reading(args),
         )
     if written.resumed:
         output.note(f"{written.resumed} rows were there from an earlier run.")
@@ -81,44 +83,6 @@ def run(args: argparse.Namespace) -> int:
         )
     else:
         shapes = [(blob, " x ".join(map(str, shape))) for blob, shape in written.shapes.items()]
-        size = f"{size_text(written.path.stat().st_size)}B"
+        size = size_text(written.path.stat().st_size)
         output.facts([("file", str(written.path)), *shapes, ("size", size)])
     return tell_failures(written.failures, output)
-
-
-def add_blobs(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """`--blob` and `--pool`."""
-    parser.add_argument(
-        "--blob",
-        action="append",
-        required=required,
-        metavar="BLOB",
-        help="the name of a blob, as `zoo inspect` lists them; repeatable",
-    )
-    parser.add_argument(
-        "--pool",
-        choices=("avg", "max", "none"),
-        default="avg",
-        help="what to make of the plane of each channel (default: avg)",
-    )
-
-
-def add_reading(parser: argparse.ArgumentParser) -> None:
-    """What all commands that run a network over data have in common."""
-    parser.add_argument(
-        "--batch",
-        type=positive_argument,
-        default=32,
-        metavar="N",
-        help="pictures at a time (default: 32); fewer need less memory",
-    )
-    parser.add_argument("--device", help="cpu or gpu:0; by default what TensorFlow chooses")
-    add_engine(parser)
-    add_sources(parser)
-
-
-def tell_failures(failures: list[tuple[str, str]], output: Output) -> int:
-    """Name the rows that could not be read; returns the exit code."""
-    for row, reason in failures:
-        output.error(reason if row in reason else f"{row}: {reason}")
-    return UsageError.exit_code if failures else 0

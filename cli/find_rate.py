@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import add_command, add_plan, add_sources, positive_argument
 from zoo.cli.output import Output
-from zoo.cli.progress import transferring, waiting
-from zoo.errors import UsageError
+from zoo.cli.progress import counting_parts, transferring
+from zoo.cli.reading import add_device
+from zoo.transfer.presets import preset
 
 if TYPE_CHECKING:
     from zoo.transfer.find_rate import RateTest
@@ -45,22 +45,30 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--steps", type=positive_argument, default=100, metavar="N", help="how many (100)"
     )
-    parser.add_argument("--batch", type=positive_argument, metavar="N", help="pictures at a time")
+    parser.add_argument(
+        "--batch",
+        type=positive_argument,
+        metavar="N",
+        help="pictures at a time; by default as the plan says, two-stage"
+        f" {preset().stages[-1].batch_size}",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all chance (0)")
+    add_device(parser)
     add_sources(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from zoo.api import load
-    from zoo.transfer.find_rate import find_rate
+    from zoo.build.predict import device_scope
+    from zoo.transfer.find_rate import check_curve, find_rate
 
     output = Output.of(args)
-    if args.output is not None and Path(args.output).exists():
-        raise UsageError(f"{args.output} is there already; remove it, or name another file.")
+    if args.output is not None:
+        check_curve(args.output)
     with transferring(output) as progress:
         model = load(args.name, args.source, progress=progress)
-    with waiting(output, "training at rising rates"):
+    with device_scope(args.device), counting_parts(output, "reading data") as told:
         found = find_rate(
             model,
             args.data,
@@ -70,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
             steps=args.steps,
             batch_size=args.batch,
             seed=args.seed,
+            progress=told,
         )
     if args.output is not None:
         found.draw(args.output)

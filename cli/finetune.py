@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import add_command, add_plan, add_sources, positive_argument
 from zoo.cli.output import Column, Output, count_text
-from zoo.cli.progress import transferring
+from zoo.cli.progress import counting_parts, transferring
+from zoo.cli.reading import add_device
+from zoo.transfer.presets import preset
 
 if TYPE_CHECKING:
     from zoo.transfer.finetune import Run
@@ -30,6 +32,7 @@ _RESULTS = (Column("what"), Column("accuracy", True), Column("kept"))
 
 def add(subparsers: Any) -> None:
     """Add the command's arguments."""
+    usual = preset().stages[-1]
     parser = add_command(
         subparsers,
         NAME,
@@ -59,8 +62,20 @@ def add(subparsers: Any) -> None:
         help="what the model was trained at; a new classifier gets a tenth of it, the rest a"
         " hundredth",
     )
-    parser.add_argument("--epochs", type=positive_argument, metavar="N", help="passes of a stage")
-    parser.add_argument("--batch", type=positive_argument, metavar="N", help="pictures at a time")
+    parser.add_argument(
+        "--epochs",
+        type=positive_argument,
+        metavar="N",
+        help="passes of each stage through the net; by default as the plan says, two-stage"
+        f" {usual.epochs}",
+    )
+    parser.add_argument(
+        "--batch",
+        type=positive_argument,
+        metavar="N",
+        help="pictures at a time in these; by default as the plan says, two-stage"
+        f" {usual.batch_size}",
+    )
     parser.add_argument(
         "--precision",
         choices=("full", "mixed"),
@@ -69,35 +84,39 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all chance (0)")
     parser.add_argument("--resume", action="store_true", help="go on with an unfinished run")
     parser.add_argument("--dry-run", action="store_true", help="only show the plan")
+    add_device(parser)
     add_sources(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from zoo.api import load
+    from zoo.build.predict import device_scope
     from zoo.transfer.finetune import fine_tune
 
     output = Output.of(args)
     with transferring(output) as progress:
         model = load(args.name, args.source, progress=progress)
     try:
-        done = fine_tune(
-            model,
-            args.data,
-            args.val,
-            output=args.output,
-            stages=args.stages or args.plan,
-            seed=args.seed,
-            original_rate=args.original_rate,
-            epochs=args.epochs,
-            batch_size=args.batch,
-            precision=args.precision,
-            resume=args.resume,
-            dry_run=args.dry_run,
-            planned=lambda planned: _show_plan(planned, output),
-            told=lambda record: output.note(_epoch_text(record)),
-            found=lambda finding: output.warning(str(finding)),
-        )
+        with device_scope(args.device), counting_parts(output, "reading data") as told:
+            done = fine_tune(
+                model,
+                args.data,
+                args.val,
+                output=args.output,
+                stages=args.stages or args.plan,
+                seed=args.seed,
+                original_rate=args.original_rate,
+                epochs=args.epochs,
+                batch_size=args.batch,
+                precision=args.precision,
+                resume=args.resume,
+                dry_run=args.dry_run,
+                planned=lambda planned: _show_plan(planned, output),
+                told=lambda record: output.note(_epoch_text(record)),
+                found=lambda finding: output.warning(str(finding)),
+                progress=told,
+            )
     except KeyboardInterrupt:
         output.note("the last finished epoch is kept; the same command with --resume goes on")
         raise

@@ -42,12 +42,14 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from zoo.transfer.run_report.caffe_log import read_caffe_log
-    from zoo.transfer.run_report.history_files import write_history
+    from zoo.transfer.run_report.history_files import check_history_file, write_history
 
     output = Output.of(args)
+    if args.output is not None:
+        check_history_file(args.output)
     history = read_caffe_log(args.log)
     name = Path(args.log).name
-    written = write_history(history, args.output, name) if args.output else None
+    written = write_history(history, args.output, name) if args.output is not None else None
     if output.as_json:
         output.document({"log": name, "output": written, **history.to_dict()})
         return 0

@@ -51,6 +51,7 @@ from zoo.cli import (
     report,
     run,
     search,
+    similar,
     source,
     surgery,
     top_images,
@@ -99,6 +100,7 @@ COMMANDS = (
     check_gradient,
     data,
     features,
+    similar,
     probe,
     advise,
     rank,
@@ -121,7 +123,7 @@ examples:
 
 exit codes:
   0 done   1 a bug in zoo   2 usage or input wrong   3 verification failed
-  4 not available (network, disk, permission, an optional part)"""
+  4 not available (network, disk, permission, an optional part, a name that no source knows)"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -202,9 +204,5 @@ def _forget_stdout() -> None:
     """Let the interpreter's last flush go nowhere instead of failing again."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        return  # not a real stream: nothing will be flushed
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    except (OSError, ValueError, AttributeError):
+        return  # closed or not a real stream: nothing will be flushed

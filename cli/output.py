@@ -9,6 +9,7 @@ definition or a file name is taken as markup, and its control characters are mad
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import math
 import sys
@@ -57,11 +58,11 @@ class Output:
 
     def document(self, value: Any) -> None:
         """Print the one JSON document; numbers that JSON lacks become null."""
-        self._write(sys.stdout, json.dumps(_plain(value), indent=2, allow_nan=False) + "\n")
+        self._result(json.dumps(_plain(value), indent=2, allow_nan=False) + "\n")
 
     def line(self, *texts: str) -> None:
         """Print lines of the result."""
-        self._write(sys.stdout, "".join(printable(text) + "\n" for text in texts))
+        self._result("".join(printable(text) + "\n" for text in texts))
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
         """Print a table: with borders of blanks on a terminal, tab separated elsewhere."""
@@ -69,11 +70,11 @@ class Output:
             self._rich_table(columns, rows)
             return
         headings = [] if self.quiet else [[column.title for column in columns]]
-        self._write(sys.stdout, "".join(map(_line, (*headings, *rows))))
+        self._result("".join(map(_line, (*headings, *rows))))
 
     def row(self, cells: Iterable[str]) -> None:
         """Print a line of cells with tabs between."""
-        self._write(sys.stdout, _line(cells))
+        self._result(_line(cells))
 
     def facts(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Print names and values, one pair a line."""
@@ -83,21 +84,21 @@ class Output:
             lines = [f"{name.ljust(width)}  {value}" for name, value in pairs]
         else:
             lines = [f"{name}\t{value}" for name, value in pairs]
-        self._write(sys.stdout, "".join(line + "\n" for line in lines))
+        self._result("".join(line + "\n" for line in lines))
 
     def note(self, text: str) -> None:
         """Tell what was assumed or done, unless the user wants quiet."""
         if not self.quiet:
-            self._write(sys.stderr, f"note: {_lines(text)}\n")
+            self._tell(f"note: {_lines(text)}\n")
 
     def warning(self, text: str) -> None:
         """Tell what is probably not wanted, unless the user wants quiet."""
         if not self.quiet:
-            self._write(sys.stderr, f"warning: {_lines(text)}\n")
+            self._tell(f"warning: {_lines(text)}\n")
 
     def error(self, text: str) -> None:
         """Tell what went wrong, in any case."""
-        self._write(sys.stderr, f"zoo: {_lines(text)}\n")
+        self._tell(f"zoo: {_lines(text)}\n")
 
     @property
     def shows_progress(self) -> bool:
@@ -122,9 +123,16 @@ class Output:
         with self._making_way(sys.stdout):
             _console(sys.stdout).print(table)
 
-    def _write(self, stream: IO[str] | None, text: str) -> None:
-        if stream is None:  # closed by whoever started the process
-            return
+    def _result(self, text: str) -> None:
+        if sys.stdout is None:  # closed by whoever started the process, who would miss it
+            raise OSError(errno.EBADF, "the output cannot be written: stdout is closed")
+        self._write(sys.stdout, text)
+
+    def _tell(self, text: str) -> None:
+        if sys.stderr is not None:
+            self._write(sys.stderr, text)
+
+    def _write(self, stream: IO[str], text: str) -> None:
         encoding = getattr(stream, "encoding", None) or "utf-8"
         try:
             with self._making_way(stream):

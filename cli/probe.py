@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import add_command
-from zoo.cli.features import add_blobs, add_reading, tell_failures
 from zoo.cli.output import Column, Output
-from zoo.cli.progress import counting, transferring, waiting
+from zoo.cli.progress import counting_parts
+from zoo.cli.reading import (
+    add_blobs,
+    add_model_and_data,
+    add_reading,
+    loaded,
+    reading,
+    tell_failures,
+)
 
 if TYPE_CHECKING:
     from zoo.transfer.probe import ProbeResult
@@ -37,8 +45,7 @@ def add(subparsers: Any) -> None:
         example="zoo probe squeezenet_v1.0 photos/train --blob fire5/concat --blob fire9/concat\n"
         "zoo probe squeezenet_v1.0 photos/train --blob fire9/concat --val photos/val -o clothes",
     )
-    parser.add_argument("model", metavar="MODEL", help="a model, or its directory")
-    parser.add_argument("data", metavar="DATA", help="a folder of class folders, a list, ...")
+    add_model_and_data(parser)
     add_blobs(parser, required=False)
     parser.add_argument("--val", metavar="DATA", help="data to test on; nothing is chosen by them")
     parser.add_argument(
@@ -58,32 +65,33 @@ def add(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from zoo.api import load
     from zoo.transfer.data import open_data
     from zoo.transfer.depths import depths
     from zoo.transfer.features import extract_features
+    from zoo.transfer.new_output import check_new_folder
     from zoo.transfer.probe import probe_features, require_classes
-    from zoo.transfer.probe_model import check_new_directory, save_probe
+    from zoo.transfer.probe_model import save_probe
 
     output = Output.of(args)
     if args.output is not None:
-        check_new_directory(args.output)
+        check_new_folder(args.output)
     data = open_data(args.data)
     require_classes(data)
     held = None if args.val is None else open_data(args.val, classes=data.classes)
-    with transferring(output) as progress:
-        model = load(args.model, args.source, progress=progress)
+    model = loaded(args, output)
     blobs = args.blob or depths(model.net)
-    how = {"batch_size": args.batch, "engine": args.engine, "device": args.device}
-    with counting(output, "computing features") as counted:
-        features = extract_features(model, data, blobs, args.pool, progress=counted, **how)
-        held_features = (
-            None
-            if held is None
-            else extract_features(model, held, blobs, args.pool, progress=counted, **how)
+    with counting_parts(output, "computing features") as told:
+        counted = partial(told, "computing features")
+        how = {"pool": args.pool, "progress": counted, **reading(args)}
+        features = extract_features(model, data, blobs, **how)
+        held_features = None if held is None else extract_features(model, held, blobs, **how)
+        result = probe_features(
+            features,
+            held_features,
+            classifier=args.classifier,
+            pool=args.pool,
+            progress=partial(told, "fitting classifiers"),
         )
-    with waiting(output, "fitting classifiers"):
-        result = probe_features(features, held_features, classifier=args.classifier, pool=args.pool)
     _show(result, output)
     if args.output is not None:
         save_probe(args.output, model, result)

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli.output import Output, printable
@@ -17,7 +18,7 @@ from zoo.cli.output import Output, printable
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["counting", "transferring", "waiting"]
+__all__ = ["counting", "counting_parts", "transferring", "waiting"]
 
 
 @contextmanager
@@ -58,6 +59,16 @@ def transferring(output: Output) -> Iterator[Callable[[str, int, int | None], No
 @contextmanager
 def counting(output: Output, what: str) -> Iterator[Callable[[int, int], None]]:
     """For work of known length: called with how many are done and how many there are."""
+    with counting_parts(output, what) as told:
+        yield partial(told, what)
+
+
+@contextmanager
+def counting_parts(output: Output, what: str) -> Iterator[Callable[[str, int, int], None]]:
+    """For work of several parts: called with what is done now, how much of it, and of how much.
+
+    `what` is shown until then.
+    """
     if not output.shows_progress:
         yield _nothing
         return
@@ -84,9 +95,13 @@ def counting(output: Output, what: str) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn(),
     )
     with _display(output, *columns) as display:
-        task = display.add_task(what, total=None)
+        shown, task = what, display.add_task(printable(what), total=None)
 
-        def report(done: int, total: int) -> None:
+        def report(what: str, done: int, total: int) -> None:
+            nonlocal shown, task
+            if what != shown:  # whose rate says nothing about this one
+                display.remove_task(task)
+                shown, task = what, display.add_task(printable(what), total=total)
             display.update(task, completed=done, total=total)
 
         yield report

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import add_command
-from zoo.cli.features import add_reading
 from zoo.cli.output import Column, Output
 from zoo.cli.progress import counting
+from zoo.cli.reading import add_data, add_reading, reading
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def add(subparsers: Any) -> None:
         " catalogue is fetched. A model that does not take such data is told and left out.",
         example="zoo rank photos/train\nzoo rank photos/train squeezenet_v1.0 bvlc_alexnet",
     )
-    parser.add_argument("data", metavar="DATA", help="a folder of class folders, a list, ...")
+    add_data(parser)
     parser.add_argument("models", nargs="*", metavar="MODEL", help="models, or their directories")
     add_reading(parser)
 
@@ -59,15 +60,7 @@ def run(args: argparse.Namespace) -> int:
         return load(str(name), args.source)
 
     with counting(output, "computing features") as counted:
-        results = rank(
-            args.data,
-            names,
-            load=load_one,
-            batch_size=args.batch,
-            engine=args.engine,
-            device=args.device,
-            progress=counted,
-        )
+        results = rank(args.data, names, load=load_one, progress=counted, **reading(args))
     ranked = [result for result in results if not result.error]
     if output.as_json:
         output.document([asdict(result) for result in results])
@@ -80,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
                 f"{result.spread:.1%}",
                 result.blob,
                 str(result.size),
-                f"{result.rate:.1f}",
+                "known" if math.isnan(result.rate) else f"{result.rate:.1f}",
             ]
             for result in ranked
         ]

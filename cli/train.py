@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli.arguments import add_command
 from zoo.cli.output import Column, Output
+from zoo.cli.progress import waiting
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -100,15 +102,17 @@ def run(args: argparse.Namespace) -> int:
     output = Output.of(args)
     record = _record(args)
     weights = [name.strip() for name in args.weights.split(",") if name.strip()]
-    solver = CaffeSolver(
-        args.solver,
-        weights,
-        args.snapshot,
-        device=_device(args),
-        level=args.level,
-        stages=[stage for stage in args.stage.split(",") if stage],
-        listen=_listener(args, output, record),
-    )
+    # Caffe's log is written past the display.
+    with nullcontext() if args.caffe_log else waiting(output, "opening nets and data"):
+        solver = CaffeSolver(
+            args.solver,
+            weights,
+            args.snapshot,
+            device=_device(args),
+            level=args.level,
+            stages=[stage for stage in args.stage.split(",") if stage],
+            listen=_listener(args, output, record),
+        )
     if args.dry_run:
         _tell_plan(solver, output)
         return 0

@@ -27,7 +27,8 @@ import zoo
 from zoo.surgery.head import before_head, replace_head
 from zoo.transfer.data import Dataset, open_data
 from zoo.transfer.finetune import fine_tune
-from zoo.transfer.plan import Plan, preset
+from zoo.transfer.plan import Plan
+from zoo.transfer.presets import preset
 
 SEEDS = (0, 1, 2)
 TRAINED = 10
@@ -73,6 +74,11 @@ def probe(train: Dataset, rest: Dataset) -> float:
 def compare(output: Path) -> dict[str, list[float]]:
     """Accuracy on the pictures that were not trained on, of each way for each seed."""
     found: dict[str, list[float]] = {}
+
+    def add(title: str, accuracy: float) -> None:
+        print(f"seed {seed}, {title}: {accuracy:.1%}", flush=True)
+        found.setdefault(title, []).append(accuracy)
+
     for seed in SEEDS:
         folder = Path(tempfile.mkdtemp())
         train, rest = write_digits(folder, seed)
@@ -80,14 +86,14 @@ def compare(output: Path) -> dict[str, list[float]]:
             run = fine_tune(
                 "lenet_digits", train, rest, output=folder / name, stages=plan(name), seed=seed
             )
-            found.setdefault(title, []).append(run.accuracy)
-        found.setdefault("probe", []).append(probe(train, rest))
+            add(title, run.accuracy)
+        add("probe", probe(train, rest))
         target = output if seed == SEEDS[-1] else folder / "tuned"
         run = fine_tune(
             "lenet_digits", train, rest, output=target, stages=plan("two-stage"), seed=seed
         )
-        found.setdefault("stage 1 only", []).append(run.results["head"])
-        found.setdefault("two-stage", []).append(run.accuracy)
+        add("stage 1 only", run.results["head"])
+        add("two-stage", run.accuracy)
     return found
 
 

@@ -16,7 +16,9 @@ def test_the_program_on_the_page_runs(capsys):
 
 
 def test_every_option_on_the_page_exists(capsys):
-    for command in re.findall(r"^zoo (features|probe) (.*)$", PAGE.read_text(), re.MULTILINE):
+    for command in re.findall(
+        r"^zoo (features|similar|probe) (.*)$", PAGE.read_text(), re.MULTILINE
+    ):
         assert main([command[0], "--help"]) == 0
         shown = capsys.readouterr().out
         for option in re.findall(r"(?<= )--?[a-z]+", command[1]):

@@ -37,7 +37,9 @@ ORDER = [
     "zoo.visual",
     "zoo.transfer.features zoo.transfer.feature_cache zoo.transfer.feature_inputs"
     " zoo.transfer.feature_rows zoo.transfer.feature_parquet"
-    " zoo.transfer.feature_file zoo.transfer.extractor zoo.transfer.probe"
+    " zoo.transfer.feature_file zoo.transfer.feature_origin"
+    " zoo.transfer.comparable zoo.transfer.similar"
+    " zoo.transfer.extractor zoo.transfer.probe"
     " zoo.transfer.probe_model zoo.transfer.advise zoo.transfer.rank zoo.transfer.run_report",
     "zoo.transfer.finetune zoo.transfer.find_rate",
     "zoo.surgery.apply zoo.surgery.operated_model",

@@ -24,6 +24,14 @@ def test_nothing_is_written_even_when_devices_are_looked_for():
     assert written(code + "; tf.config.list_physical_devices(); tf.constant(1.0) + 1") == ""
 
 
+def test_pictures_as_part_of_an_export_write_nothing_either():
+    code = (
+        "import zoo; from zoo.exports.source import Source; lenet = zoo.load('lenet_digits');"
+        " Source.of(lenet.net, lenet.preprocess).model()"
+    )
+    assert written(code) == ""
+
+
 def test_who_asks_for_the_log_gets_it():
     assert "oneDNN" in written(IMPORT, TF_CPP_MIN_LOG_LEVEL="0")
 

@@ -89,8 +89,12 @@ def advise(
     engine: str = "tensorflow",
     device: str | None = None,
     progress: Progress = nothing,
+    fitting: Progress = nothing,
 ) -> Advice:
     """Measure data with a model and say how to transfer; the network runs once.
+
+    `progress` is called with how many rows are done and how many there are, `fitting` with the same
+    of the fits of the probes.
 
     Raises
     ------
@@ -113,7 +117,8 @@ def advise(
     labels = np.asarray(features.labels)
     own = {blob: features.arrays[blob] for blob in blobs}
     probes = probe_features(
-        Features(own, labels, features.files, features.classes, features.failures)
+        Features(own, labels, features.files, features.classes, features.failures),
+        progress=fitting,
     )
     probabilities = None
     if scores is not None:

@@ -24,7 +24,7 @@ from zoo.errors import UnavailableError, UsageError, VerificationError
 from zoo.resize import resize_bilinear
 from zoo.transfer.data import Dataset, open_data
 from zoo.transfer.data_databases import CLASSES_FILE
-from zoo.transfer.data_rows import Progress, nothing
+from zoo.transfer.data_rows import Progress, nothing, stored_name
 
 __all__ = ["FORMS", "convert_data", "form_of"]
 
@@ -173,7 +173,7 @@ def _key(data: Dataset, index: int) -> bytes:
     key = data.rows.keys[int(data.indices[index])]
     if data.kind not in ("lmdb", "leveldb"):
         key = f"{index:08}_{key}"
-    return os.fsencode(key)[:_KEY_BYTES]
+    return stored_name(key)[:_KEY_BYTES]
 
 
 def _datum(job: _Job, index: int) -> Datum:
@@ -209,7 +209,8 @@ def _write_hdf5(job: _Job, place: Path) -> None:
             file["label"] = data.labels.astype(np.float32)
         if data.classes:
             file["label"].attrs["classes"] = list(data.classes)
-        file.create_dataset("key", data=data.keys, dtype=h5py.string_dtype())
+        keys = list(map(stored_name, data.keys))
+        file.create_dataset("key", data=keys, dtype=h5py.string_dtype())
 
 
 def _write_list(job: _Job, places: list[Path], target: Path) -> None:

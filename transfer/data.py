@@ -1,8 +1,8 @@
 """Training data, wherever it lies: opened by what is there, read a row at a time.
 
-A folder of class folders, a list or a CSV of files, arrays in ``.npz``, ``.npy`` or HDF5, and
-what Caffe's data layers read: LMDB, LevelDB, the list of an ImageData or an HDF5Data layer. Only
-keys and labels are kept in memory.
+A folder of class folders, a list or a CSV of files, arrays in ``.npz``, ``.npy``, HDF5 or
+``.mat``, and what Caffe's data layers read: LMDB, LevelDB, the list of an ImageData or an HDF5Data
+layer. Only keys and labels are kept in memory, but for ``.mat``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zoo.errors import ImageError, UsageError
+from zoo.errors import ImageError, UnavailableError, UsageError
 from zoo.images import read_image
 from zoo.input_spec import InputSpec
 from zoo.resize import Bytes, gray_from_bgr
@@ -23,7 +23,8 @@ from zoo.transfer.augment import Augment
 from zoo.transfer.data_arrays import read_hdf5, read_npy, read_npz
 from zoo.transfer.data_databases import read_database
 from zoo.transfer.data_files import read_csv, read_folder, read_list
-from zoo.transfer.data_rows import Labels, RawPicture, Rows, renumbered
+from zoo.transfer.data_matlab import read_mat
+from zoo.transfer.data_rows import Labels, RawPicture, Rows, class_name, renumbered
 
 if TYPE_CHECKING:
     from zoo.transfer.pipeline import Pipeline
@@ -60,7 +61,7 @@ class Dataset:
 
     @property
     def kind(self) -> str:
-        """What the source is: folder, list, csv, npz, npy, hdf5, lmdb or leveldb."""
+        """What the source is: folder, list, csv, npz, npy, hdf5, mat, lmdb or leveldb."""
         return self.rows.kind
 
     @property
@@ -223,23 +224,31 @@ def open_data(path: str | Path, *, classes: Sequence[str] | None = None) -> Data
     Parameters
     ----------
     path : a folder of class folders or of pictures; a list (``path label``, several or fractional
-        labels too) or ``.csv``; ``.npz``, ``.npy``, ``.h5``; the folder of an LMDB or a LevelDB; a
-        text file that lists HDF5 files.
+        labels too) or ``.csv``; ``.npz``, ``.npy``, ``.h5``, ``.mat``; the folder of an LMDB or a
+        LevelDB; a text file that lists HDF5 files.
     classes : names of the classes by number, as other data has them (``classes=train.classes`` for
-        validation data). None: those that are there, in the order of their names.
+        validation data); data that have numbers and no names, as Caffe's lists, keep the numbers.
+        None: those that are there, in the order of their names.
 
     Raises
     ------
     UsageError
         When there is nothing, it is damaged, files are missing (all are named), labels make no
-        sense, or there is a class that is not among `classes`.
+        sense, or there is a class that is not among `classes`, or whose name is not UTF-8.
+    UnavailableError
+        When it cannot be read.
     """
     path = Path(path)
     rows = _rows(path)
-    labels, names = rows.labels, rows.classes
-    if classes is not None and labels is not None and labels.ndim == 1:
-        labels, names = renumbered(labels, names, classes, str(path)), tuple(classes)
-    return Dataset(path, rows, np.arange(len(rows.keys)), labels, names)
+    names = tuple(class_name(name, str(path)) for name in rows.classes)
+    data = Dataset(path, rows, np.arange(len(rows.keys)), rows.labels, names)
+    if classes is None or not data.has_classes:
+        return data
+    if rows.is_numbered and not any(name.isdecimal() for name in classes):
+        data.check_labels(len(classes))
+        return replace(data, classes=tuple(classes))
+    labels = renumbered(np.asarray(data.labels), data.classes, classes, str(path))
+    return replace(data, labels=labels, classes=tuple(classes))
 
 
 def _rows(path: Path) -> Rows:
@@ -250,16 +259,21 @@ def _rows(path: Path) -> Rows:
     if not path.is_file():
         raise UsageError(
             f"{path}: there is no such file or folder. Training data is a folder of class folders,"
-            " a list of files, .csv, .npz, .npy, .h5, an LMDB or a LevelDB."
+            " a list of files, .csv, .npz, .npy, .h5, .mat, an LMDB or a LevelDB."
         )
-    with path.open("rb") as file:
-        head = file.read(4096)
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be read: {error.strerror or error}") from error
     if head.startswith(b"\x89HDF\r\n"):
         return read_hdf5([path])
     if head.startswith(b"PK\x03\x04"):
         return read_npz(path)
     if head.startswith(b"\x93NUMPY"):
         return read_npy(path)
+    if head.startswith(b"MATLAB ") or path.suffix.lower() == ".mat":
+        return read_mat(path)
     if path.suffix == ".mdb" or head[16:20] == b"\xde\xc0\xef\xbe":
         return read_database(path.parent if path.name == "data.mdb" else path)
     if b"\0" in head:

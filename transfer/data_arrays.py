@@ -8,6 +8,8 @@ are values that go to the network as they are. Nothing is read before it is aske
 
 from __future__ import annotations
 
+import math
+import os
 import shutil
 import struct
 import tempfile
@@ -23,10 +25,18 @@ import numpy as np
 from zoo.errors import UsageError
 from zoo.transfer.data_rows import RawPicture, Rows, class_labels, named_labels
 
-__all__ = ["read_hdf5", "read_npy", "read_npz"]
+__all__ = [
+    "DATA_NAMES",
+    "LABEL_NAMES",
+    "named_array",
+    "read_hdf5",
+    "read_npy",
+    "read_npz",
+    "rows_of_arrays",
+]
 
-_DATA = ("data", "images", "x", "x_train", "arr_0")
-_LABELS = ("label", "labels", "y", "y_train", "targets", "arr_1")
+DATA_NAMES = ("data", "images", "x", "x_train", "arr_0")
+LABEL_NAMES = ("label", "labels", "y", "y_train", "targets", "arr_1")
 _CHANNELS = (1, 3)
 _LOCAL_HEADER = 30  # of a zip file, before the name
 
@@ -45,7 +55,7 @@ def read_npz(path: Path) -> Rows:
             arrays = {info.filename[:-4]: _member(path, archive, info) for info in members}
     except (OSError, ValueError, zipfile.BadZipFile, struct.error) as error:
         raise UsageError(f"{path} cannot be read as .npz: {error}") from None
-    return _rows("npz", [(path, arrays)], caffe_first=False)
+    return rows_of_arrays("npz", [(path, arrays)], caffe_first=False)
 
 
 def read_npy(path: Path) -> Rows:
@@ -60,7 +70,7 @@ def read_npy(path: Path) -> Rows:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as .npy: {error}") from None
-    return _rows("npy", [(path, {"data": array})], caffe_first=False)
+    return rows_of_arrays("npy", [(path, {"data": array})], caffe_first=False)
 
 
 def read_hdf5(paths: Sequence[Path]) -> Rows:
@@ -77,29 +87,47 @@ def read_hdf5(paths: Sequence[Path]) -> Rows:
     for path in paths:
         try:
             file = h5py.File(path, "r")
-        except OSError as error:
-            reason = error.strerror or "it is no HDF5 file, or damaged"
+        except OSError:
+            there = path.is_file()
+            reason = "it is no HDF5 file, or damaged" if there else "there is no such file"
             raise UsageError(f"{path} cannot be read as HDF5: {reason}") from None
         files.append(
             (path, {key: file[key] for key in file if isinstance(file[key], h5py.Dataset)})
         )
-    return _rows("hdf5", files, caffe_first=True)
+    return rows_of_arrays("hdf5", files, caffe_first=True)
 
 
-def _rows(kind: str, parts: Sequence[tuple[Path, Mapping[str, Any]]], caffe_first: bool) -> Rows:
-    data = [_named(arrays, _DATA, path, needed=True) for path, arrays in parts]
-    labels = [_named(arrays, _LABELS, path, needed=False) for path, arrays in parts]
+def rows_of_arrays(
+    kind: str, parts: Sequence[tuple[Path, Mapping[str, Any]]], caffe_first: bool
+) -> Rows:
+    """The rows of arrays that files hold by name, one file behind the other.
+
+    Parameters
+    ----------
+    kind : of the source.
+    parts : the files, and the arrays in each, a row of the data along their first axis.
+    caffe_first : whether channels are before the plane where both could be.
+
+    Raises
+    ------
+    UsageError
+        When there is no array of data, or they do not fit together.
+    """
+    data = [named_array(arrays, DATA_NAMES, path, needed=True) for path, arrays in parts]
+    labels = [named_array(arrays, LABEL_NAMES, path, needed=False) for path, arrays in parts]
     sizes = {array.shape[1:] for array in data}
     if len(sizes) > 1:
         raise UsageError(f"{parts[0][0]}: its files hold rows of several shapes: {sizes}")
     for (path, _), array, label in zip(parts, data, labels, strict=True):
+        if not array.shape or label is not None and not label.shape:
+            raise UsageError(f"{path}: expected arrays with a row for each picture, not one number")
         if label is not None and len(label) != len(array):
             raise UsageError(f"{path}: {len(array)} rows, but {len(label)} labels")
     where = str(parts[0][0])
     ends = np.cumsum([len(array) for array in data]).tolist()
     if not ends[-1]:
         raise UsageError(f"{where} holds no row")
-    layout = _layout(data[0], caffe_first)
+    layout = _layout(data, caffe_first)
     values, classes = (None, ()) if any(x is None for x in labels) else _labels(labels, where)
     return Rows(
         kind,
@@ -112,9 +140,14 @@ def _rows(kind: str, parts: Sequence[tuple[Path, Mapping[str, Any]]], caffe_firs
 
 
 def _labels(parts: Sequence[Any], where: str) -> tuple[Any, tuple[str, ...]]:
-    labels = np.concatenate([np.asarray(part) for part in parts])
+    rows = [np.asarray(part).reshape(len(part), math.prod(part.shape[1:])) for part in parts]
+    if len({part.shape[1] for part in rows}) > 1:
+        raise UsageError(f"{where}: its files have different numbers of labels a row")
+    labels = np.concatenate(rows)
     names = getattr(parts[0], "attrs", {}).get("classes")  # written by `zoo data convert`
     if labels.dtype.kind in "SUO":
+        if labels.shape[1] != 1:
+            raise UsageError(f"{where}: expected one name of a class a row, received several")
         return named_labels([_text(name) for name in labels.ravel()], where)
     values, classes = class_labels(labels, where)
     if names is not None and len(names) >= len(classes):
@@ -123,7 +156,7 @@ def _labels(parts: Sequence[Any], where: str) -> tuple[Any, tuple[str, ...]]:
 
 
 def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return os.fsdecode(value) if isinstance(value, bytes) else str(value)
 
 
 def _keys(parts: Sequence[tuple[Path, Mapping[str, Any]]], count: int) -> list[str]:
@@ -160,15 +193,19 @@ class _Layout(NamedTuple):
         return (*stored[1:], stored[0]) if self.channels_first else stored
 
 
-def _layout(array: Any, caffe_first: bool) -> _Layout:
-    shape, is_bytes = array.shape[1:], array.dtype == np.uint8
+def _layout(arrays: Sequence[Any], caffe_first: bool) -> _Layout:
+    shape = arrays[0].shape[1:]
+    is_bytes = all(array.dtype == np.uint8 for array in arrays)
     if len(shape) != 3:
         return _Layout(is_bytes and len(shape) == 2, False)
     first, last = (size in _CHANNELS for size in (shape[0], shape[2]))
     return _Layout(is_bytes and (first or last), first > last or (caffe_first and first == last))
 
 
-def _named(arrays: Mapping[str, Any], names: Sequence[str], path: Path, *, needed: bool) -> Any:
+def named_array(
+    arrays: Mapping[str, Any], names: Sequence[str], path: Path, *, needed: bool
+) -> Any:
+    """The first array of one of these names; None, or if `needed` an error, where there is none."""
     found = next((arrays[name] for name in names if name in arrays), None)
     if found is None and needed:
         raise UsageError(

@@ -79,7 +79,7 @@ def _class_names(path: Path, numbers: tuple[str, ...]) -> tuple[str, ...]:
     file = path / CLASSES_FILE
     if not file.is_file():
         return numbers
-    names = tuple(file.read_text(encoding="utf-8").splitlines())
+    names = tuple(file.read_text(encoding="utf-8", errors="surrogateescape").splitlines())
     if len(names) < len(numbers):
         raise UsageError(
             f"{file} names {len(names)} classes, but a label is {len(numbers) - 1}; expected at"

@@ -16,6 +16,7 @@ __all__ = ["read_csv", "read_folder", "read_list"]
 
 _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 _PATH_TITLES = frozenset({"path", "file", "filename", "file_name", "image", "name", "key"})
+_LABEL_TITLES = frozenset({"label", "class", "category", "target"})
 
 
 def read_folder(folder: Path) -> Rows:
@@ -55,45 +56,54 @@ def read_list(path: Path) -> Rows:
     """A path and labels on each line, as Caffe's tools have it; the path may hold blanks.
 
     One whole number is a class, several numbers or one with a point are numbers to be met, one word
-    is the name of a class. Paths are relative to the folder of the list, or else to the current
-    one.
+    is the name of a class. Where each line as a whole is a file there are no labels. Paths are
+    relative to the folder of the list, or else to the current one.
 
     Raises
     ------
     UsageError
         When lines have no or not the same number of labels, or files are missing.
     """
-    lines = [line.rstrip().rsplit(" ") for line in _text(path).splitlines() if line.strip()]
+    lines = [line.rstrip() for line in _text(path).split("\n") if line.strip()]
     if not lines:
         raise UsageError(f"{path} lists no picture")
-    numbers = min(_trailing_numbers(words) for words in lines)
+    if all(_exists(line, path) for line in lines):
+        return _of_files("list", _located(lines, path), lines)
+    numbers = min(_trailing_numbers(line.split()) for line in lines)
     # The end of a name can look like a label: "beach 2.jpg" cannot, "beach 2" can.
-    while numbers > 1 and not _exists(" ".join(lines[0][:-numbers]), path):
+    while numbers > 1 and not _exists(lines[0].rsplit(None, numbers)[0], path):
         numbers -= 1
     count = max(numbers, 1)
-    short = next((index for index, words in enumerate(lines) if len(words) <= count), None)
+    rows = [line.rsplit(None, count) for line in lines]
+    short = next((line for line, row in zip(lines, rows, strict=True) if len(row) <= count), None)
     if short is not None:
         raise UsageError(
-            f"{path}: {' '.join(lines[short])!r} has no label; expected a path, a blank and a label"
+            f"{path}: {short!r} has no label; expected a path, a blank and a label, or nothing but"
+            " paths of files that are there"
         )
-    names = [" ".join(words[:-count]) for words in lines]
-    labels, classes = _labels([words[-count:] for words in lines], str(path))
+    names = [row[0] for row in rows]
+    labels, classes = _labels([row[1:] for row in rows], str(path))
     return _of_files("list", _located(names, path), names, labels, classes)
 
 
 def read_csv(path: Path) -> Rows:
-    """Columns path and label, or path and several numbers; a line of headings names them.
+    """Columns path and label, or path and several numbers, between commas, semicolons or tabs.
+
+    A line of headings may say in which column the path is, and in which the label where there are
+    other columns too; it names the numbers.
 
     Raises
     ------
     UsageError
         When rows have no or not the same number of labels, or files are missing.
     """
-    text = _text(path)
-    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row]
-    titles: list[str] = []
-    if rows and rows[0][0].lower() in _PATH_TITLES:
-        titles, rows = rows[0], rows[1:]
+    lines = _text(path).splitlines()
+    between = next((mark for mark in ",;\t" if lines and mark in lines[0]), ",")
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=between) if row]
+    if not rows:
+        raise UsageError(f"{path} lists no picture")
+    titles, places = _columns(rows[0])
+    rows = rows[1:] if titles else rows
     if not rows:
         raise UsageError(f"{path} lists no picture")
     width = len(titles or rows[0])
@@ -102,11 +112,23 @@ def read_csv(path: Path) -> Rows:
         raise UsageError(
             f"{path}: expected {max(width, 2)} columns (path, label), received {','.join(wrong)!r}"
         )
-    labels, classes = _labels([row[1:] for row in rows], str(path))
-    names = [row[0] for row in rows]
+    names = [row[places[0]] for row in rows]
+    labels, classes = _labels([[row[place] for place in places[1:]] for row in rows], str(path))
     if labels.ndim == 2 and titles:
-        classes = tuple(titles[1:])
+        classes = tuple(titles[place] for place in places[1:])
     return _of_files("csv", _located(names, path), names, labels, classes)
+
+
+def _columns(first: Sequence[str]) -> tuple[Sequence[str], list[int]]:
+    """The headings, if the first row has any, and the places of the path and of the labels."""
+    places = list(range(len(first)))
+    lower = [cell.lower() for cell in first]
+    path = next((place for place in places if lower[place] in _PATH_TITLES), None)
+    label = next((place for place in places if lower[place] in _LABEL_TITLES), None)
+    if path is None or (path > 0 and label is None):  # a class may be called "key"
+        return (), places
+    others = [place for place in places if place != path] if label is None else [label]
+    return first, [path, *others]
 
 
 def _of_files(

@@ -14,13 +14,17 @@ from zoo.errors import UsageError, did_you_mean
 
 __all__ = [
     "Labels",
+    "PartProgress",
     "Progress",
     "RawPicture",
     "Rows",
     "class_labels",
+    "class_name",
     "named_labels",
     "nothing",
+    "printable_name",
     "renumbered",
+    "stored_name",
 ]
 
 RawPicture: TypeAlias = Path | bytes | NDArray[np.uint8] | NDArray[np.float32]
@@ -32,11 +36,14 @@ Labels: TypeAlias = NDArray[np.int64] | NDArray[np.float32]
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with how many rows are done and how many there are."""
 
+PartProgress: TypeAlias = Callable[[str, int, int], None]
+"""The same for work of several parts: called with the part that is done now before the numbers."""
+
 # Far more classes than any dataset has: a larger label is a number of something else.
 _MOST_CLASSES = 1_000_000
 
 
-def nothing(done: int, total: int) -> None:
+def nothing(*_: object) -> None:
     """Tell nobody how far it is."""
 
 
@@ -46,7 +53,8 @@ class Rows:
 
     Attributes
     ----------
-    kind : what the source is: "folder", "list", "csv", "npz", "npy", "hdf5", "lmdb", "leveldb".
+    kind : what the source is: "folder", "list", "csv", "npz", "npy", "hdf5", "mat", "lmdb",
+        "leveldb".
     keys : what each row is called there: a path, a key, a number.
     read : gives the picture, or the values, of one row.
     labels : None where the source has none.
@@ -63,6 +71,47 @@ class Rows:
     classes: tuple[str, ...] = ()
     files: Sequence[Path] | None = None
     shape: tuple[int, ...] | None = None
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether classes are numbers only, as in Caffe's lists; folders have names always."""
+        numbers = tuple(map(str, range(len(self.classes))))
+        return self.kind != "folder" and self.classes == numbers
+
+
+def stored_name(name: str) -> bytes:
+    """A name as files store it, mostly UTF-8; `os.fsdecode` gives the name of a file back.
+
+    >>> stored_name("gr\\xfcn"), stored_name("gr\\udcfcn")
+    (b'gr\\xc3\\xbcn', b'gr\\xfcn')
+    """
+    return name.encode("utf-8", "surrogateescape")
+
+
+def printable_name(name: str) -> str:
+    """A name for texts that are UTF-8: bytes that are not are written out.
+
+    >>> print(printable_name("gr\\udcfcn"))
+    gr\\xfcn
+    """
+    return stored_name(name).decode("utf-8", "backslashreplace")
+
+
+def class_name(name: str, where: str) -> str:
+    """The name of a class, whatever the encoding that names of files are read with.
+
+    Raises
+    ------
+    UsageError
+        When it is not UTF-8, as labels.txt, readmes and HDF5 have to be.
+    """
+    try:
+        return stored_name(name).decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(
+            f"{where}: the class '{printable_name(name)}' has a name that is not UTF-8, so that no"
+            " model could be labelled with it. Rename it."
+        ) from None
 
 
 def class_labels(values: NDArray[np.generic], where: str) -> tuple[Labels, tuple[str, ...]]:

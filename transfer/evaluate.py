@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.build.predict import predictor
 from zoo.errors import UsageError
+from zoo.exports.engine import predictor_by
 from zoo.scores import score_blob, softmax
 from zoo.transfer.data import Dataset, open_data
+from zoo.transfer.data_rows import Progress, nothing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +82,15 @@ class Evaluation:
         return cls(**given)
 
 
-def evaluate(model: LoadedModel, data: str | Path | Dataset, *, batch_size: int = 32) -> Evaluation:
+def evaluate(
+    model: LoadedModel,
+    data: str | Path | Dataset,
+    *,
+    batch_size: int = 32,
+    engine: str = "tensorflow",
+    device: str | None = None,
+    progress: Progress = nothing,
+) -> Evaluation:
     """Classify all pictures of a dataset and compare with their labels.
 
     Parameters
@@ -89,6 +98,8 @@ def evaluate(model: LoadedModel, data: str | Path | Dataset, *, batch_size: int 
     model : a classifier that knows how pictures are prepared, see `zoo.load`.
     data : anything that `zoo.transfer.data.open_data` reads; classes are matched by name where the
         model has labels.
+    engine, device : see `zoo.run`.
+    progress : called with how many rows are done and how many there are.
 
     Raises
     ------
@@ -102,11 +113,11 @@ def evaluate(model: LoadedModel, data: str | Path | Dataset, *, batch_size: int 
     if not data.has_classes:
         raise UsageError(f"{data.path}: rows have no class, so nothing can be evaluated")
     data.check_labels(shape[1])
-    run, source = predictor(model.net, [blob]), next(iter(model.net.inputs))
-    found = [
-        run.predict({source: inputs})[blob].reshape(len(inputs), -1)
-        for inputs, _ in data.pipeline(model.preprocess.spec, batch_size=batch_size)
-    ]
+    run, source = predictor_by(engine, model.net, [blob], device), next(iter(model.net.inputs))
+    found: list[NDArray[Any]] = []
+    for inputs, _ in data.pipeline(model.preprocess.spec, batch_size=batch_size):
+        found.append(run.predict({source: inputs})[blob].reshape(len(inputs), -1))
+        progress(sum(map(len, found)), len(data))
     scores = np.concatenate(found).astype(np.float64)
     probabilities = scores if is_probability else softmax(scores)
     names = model.labels or [str(number) for number in range(shape[1])]

@@ -14,20 +14,21 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 import zoo
-from zoo.errors import UnavailableError, UsageError, ZooError
+from zoo.errors import UnavailableError, UsageError, ZooError, did_you_mean
 from zoo.loaded import LoadedModel
 from zoo.registry.contents import weights_file
 from zoo.registry.hashes import hash_file
 from zoo.transfer.data import Dataset
-from zoo.transfer.data_rows import nothing
+from zoo.transfer.data_rows import nothing, stored_name
 from zoo.transfer.feature_parquet import read_parquet, write_parquet
 from zoo.transfer.feature_rows import FeatureRows
 from zoo.transfer.features import Features, Progress, check_blobs, feature_batches
@@ -36,6 +37,7 @@ __all__ = ["ENDINGS", "Written", "read_features", "weights_sha256", "write_featu
 
 ENDINGS = (".h5", ".hdf5", ".npz", ".parquet")
 _ROWS = 256
+_AS_JSON = ("blobs", "preprocessing")  # attributes of HDF5; the others are text
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def write_features(
 
 
 def read_features(path: str | Path) -> Features:
-    """Read a file that `write_features` wrote.
+    """Read a file that `write_features` wrote, or an HDF5 or NPZ like it with only the features.
 
     Raises
     ------
@@ -133,13 +135,26 @@ def read_features(path: str | Path) -> Features:
         When it is not there, or is no such file.
     """
     path = Path(path)
+    if not path.is_file():
+        near = [p.name for p in path.parent.glob("*") if p.suffix.lower() in ENDINGS]
+        raise UsageError(f"{path}: there is no such file.{did_you_mean(path.name, near)}")
     readers = {".npz": _read_npz, ".parquet": read_parquet}
     try:
-        return readers.get(path.suffix.lower(), _read_hdf5)(path)
+        features = readers.get(path.suffix.lower(), _read_hdf5)(path)
+        _check_rows(features)
     except ZooError:
         raise
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, BadZipFile) as error:
         raise UsageError(f"{path}: no file of features: {error}") from error
+    return features
+
+
+def _check_rows(features: Features) -> None:
+    columns: list[Sized] = [*features.arrays.values(), features.files]
+    columns += [] if features.labels is None else [features.labels]
+    counts = list(map(len, columns))
+    if not features.arrays or len(set(counts)) > 1:
+        raise ValueError(f"blobs, names and labels have {counts} rows")
 
 
 def weights_sha256(model: LoadedModel) -> str:
@@ -209,7 +224,7 @@ def _write_hdf5(path: Path, features: Features, about: dict[str, Any]) -> None:
                 ) from error
             for start in range(0, len(array), _ROWS):
                 rows[start : start + _ROWS] = array[start : start + _ROWS]
-        file.create_dataset("files", data=features.files, dtype=text)
+        file.create_dataset("files", data=list(map(stored_name, features.files)), dtype=text)
         file.create_dataset("classes", data=list(features.classes), dtype=text)
         if features.labels is not None:
             file["labels"] = features.labels
@@ -227,13 +242,31 @@ def _read_hdf5(path: Path) -> Features:
     import h5py
 
     with h5py.File(path, "r") as file:
-        blobs = json.loads(file.attrs["blobs"])
+        about = {
+            name: json.loads(value) if name in _AS_JSON else value
+            for name, value in file.attrs.items()
+        }
+        blobs = about.get("blobs") or _datasets(file["features"])
+        arrays = {blob: file[f"features/{blob}"][:] for blob in blobs}
         return Features(
-            {blob: file[f"features/{blob}"][:] for blob in blobs},
+            arrays,
             file["labels"][:] if "labels" in file else None,
-            list(file["files"].asstr()[:]),
-            tuple(file["classes"].asstr()[:]),
+            list(map(os.fsdecode, file["files"][:])) if "files" in file else _row_names(arrays),
+            tuple(file["classes"].asstr()[:]) if "classes" in file else (),
+            about=about,
         )
+
+
+def _datasets(group: Any) -> list[str]:
+    """Names of all datasets in an HDF5 group; those of blobs may have slashes."""
+    names: list[str] = []
+    group.visititems(lambda name, item: names.append(name) if hasattr(item, "shape") else None)
+    return names
+
+
+def _row_names(arrays: dict[str, Any]) -> list[str]:
+    """For files that do not say what their rows are called."""
+    return [f"row {row}" for row in range(max(map(len, arrays.values()), default=0))]
 
 
 def _write_npz(path: Path, features: Features, about: dict[str, Any]) -> None:
@@ -251,13 +284,13 @@ def _write_npz(path: Path, features: Features, about: dict[str, Any]) -> None:
 
 
 def _read_npz(path: Path) -> Features:
-    def blobs(names: Sequence[str]) -> Iterator[str]:
-        return (name for name in names if name.startswith("features/"))
-
-    with np.load(path, allow_pickle=False) as file:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        blobs = [name for name in file.files if name.startswith("features/")]
+        arrays = {name.removeprefix("features/"): file[name] for name in blobs}
         return Features(
-            {name.removeprefix("features/"): file[name] for name in blobs(file.files)},
-            file["labels"] if "labels" in file.files else None,
-            file["files"].tolist(),
-            tuple(file["classes"].tolist()),
+            arrays,
+            file.get("labels"),
+            file["files"].tolist() if "files" in file else _row_names(arrays),
+            tuple(file["classes"].tolist()) if "classes" in file else (),
+            about=json.loads(file["about"].item()) if "about" in file else {},
         )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import UnavailableError, UsageError
+from zoo.transfer.data_rows import printable_name
 from zoo.transfer.features import Features
 
 __all__ = ["read_parquet", "write_parquet"]
@@ -33,7 +34,7 @@ def write_parquet(path: Path, features: Features, about: dict[str, Any]) -> None
     with parquet.ParquetWriter(path, schema) as writer:
         for start in range(0, len(features), _ROWS):
             part = slice(start, start + _ROWS)
-            columns: list[Any] = [features.files[part]]
+            columns: list[Any] = [list(map(printable_name, features.files[part]))]
             if labels is not None:
                 columns += [labels[part], [classes[label] for label in labels[part]]]
             for array in features.arrays.values():
@@ -57,6 +58,7 @@ def read_parquet(path: Path) -> Features:
         table["label"].to_numpy() if "label" in table.column_names else None,
         table["file"].to_pylist(),
         tuple(about["classes"]),
+        about=about,
     )
 
 

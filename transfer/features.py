@@ -56,6 +56,9 @@ class Features:
     files : what each row is called: its path in the data, or its key.
     classes : names of the classes by number.
     failures : (name, reason) of rows that could not be read; they are in none of the others.
+    computed : rows that went through the network; the others were known from the cache.
+    about : of features that were read from a file, what it says of where they come from: `model`,
+        `model_sha256`, `pool`, `preprocessing`, ...
     """
 
     arrays: dict[str, Floats]
@@ -63,6 +66,8 @@ class Features:
     files: list[str]
     classes: tuple[str, ...] = ()
     failures: list[tuple[str, str]] = field(default_factory=list)
+    computed: int = 0
+    about: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -124,7 +129,7 @@ def extract_features(
     parts: dict[str, list[Floats]] = {name: [] for name in names}
     indices: list[int] = []
     failures: list[tuple[str, str]] = []
-    done = 0
+    done = computed = 0
     for batch in feature_batches(
         model, data, names, pool, batch_size=batch_size, engine=engine, device=device
     ):
@@ -133,6 +138,7 @@ def extract_features(
         for name, array in batch.arrays.items():
             parts[name].append(array)
         done += len(batch.indices) + len(batch.failures)
+        computed += batch.computed
         progress(done, len(data))
     if not indices:
         raise UsageError(f"{data.path}: not one row can be read; {failures[0][1]}")
@@ -142,6 +148,7 @@ def extract_features(
         [data.keys[index] for index in indices],
         data.classes,
         failures,
+        computed,
     )
 
 

@@ -10,7 +10,8 @@ import io
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from zoo.net import Net
 from zoo.registry.atomic import write_atomically
 from zoo.surgery.head import Head, replace_head
 from zoo.transfer.data import Dataset
+from zoo.transfer.data_rows import PartProgress, nothing
+from zoo.transfer.new_output import check_new_file
 from zoo.transfer.plan import Plan, Stage
 from zoo.transfer.rates import param_rates
 from zoo.transfer.tuning.chosen_data import labelled_data
@@ -33,7 +36,7 @@ from zoo.transfer.tuning.range_test import Curve, range_test
 from zoo.transfer.tuning.training import Trainer
 from zoo.transfer.tuning.warped import warped_once
 
-__all__ = ["RateTest", "find_rate"]
+__all__ = ["RateTest", "check_curve", "find_rate"]
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,14 @@ class RateTest(Curve):
         return self.factor if self.named else None
 
     def draw(self, path: str | Path) -> None:
-        """Write the curve as a picture, PNG or whatever else the ending of `path` says.
+        """Write the curve as a picture of the kind that the ending of `path` says.
 
         Raises
         ------
         UsageError
-            When there is no such kind of picture.
+            When there is no such kind of picture, or the file is there already.
         """
+        path = check_curve(path)
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(7, 4), layout="constrained")
@@ -103,13 +107,21 @@ class RateTest(Curve):
         # What has exploded would press the rest flat.
         axes.set_ylim(0, 2 * max(self.smoothed[:1] or (1.0,)))
         axes.legend()
-        kind = Path(path).suffix.lstrip(".").lower() or "png"
-        known = figure.canvas.get_supported_filetypes()
-        if kind not in known:
-            raise UsageError(f"{path}: pictures are written as {', '.join(known)}, not {kind!r}")
         stream = io.BytesIO()
-        figure.savefig(stream, format=kind, dpi=120)
+        figure.savefig(stream, format=path.suffix.lstrip(".").lower(), dpi=120)
         write_atomically(path, stream.getvalue())
+
+
+def check_curve(path: str | Path) -> Path:
+    """Refuse, before any work, what cannot be the name of a picture to make.
+
+    Raises
+    ------
+    UsageError
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    return check_new_file(path, [f".{kind}" for kind in FigureCanvasBase.filetypes])
 
 
 def find_rate(
@@ -123,6 +135,7 @@ def find_rate(
     batch_size: int | None = None,
     seed: int = 0,
     sources: Sequence[str] = (),
+    progress: PartProgress = nothing,
 ) -> RateTest:
     """Train a copy for some steps at rising rates, and see when the loss falls and explodes.
 
@@ -135,6 +148,7 @@ def find_rate(
     lowest, highest : the rates of the first and the last step, unless the loss explodes before.
     steps : how many, on a geometric scale.
     batch_size : instead of that of the plan.
+    progress : called with what is done now, how much of it, and of how much.
 
     Raises
     ------
@@ -159,19 +173,21 @@ def find_rate(
         )
     source = model if isinstance(model, LoadedModel) else load(model, sources)
     train = labelled_data(data)
-    plan, _ = chosen_plan(stages, source, original_rate=1.0)
+    plan, _ = chosen_plan(stages, source, 1.0, len(train))
     plan = plan.with_settings(batch_size=batch_size)
     spec = source.preprocess.spec
-    with _chance_as_it_was(), warped_once(train, spec) as rows:
+    with _chance_as_it_was(), warped_once(train, spec, progress) as rows:
         net, head = replace_head(source.net, len(train.classes), seed=seed)
         if plan.scratch:
             net = Net(net.definition, shapes=net.inputs).initialized(seed)
-        feed = Feed(head, spec, rows, seed)
+        feed = Feed(head, spec, rows, seed, progress=progress)
         net, stage = _begun(feed, plan, net)
         fastest, trainer = _trainer(feed, stage, net, head)
-        batches = _batches(feed, stage)
+        batches = _batches(replace(feed, progress=nothing), stage)
+        done = count()
 
         def step(rate: float) -> float:
+            progress("training at rising rates", next(done), steps)
             inputs, labels = next(batches)
             return trainer.step(inputs, labels, rate / fastest)[0]
 

@@ -22,7 +22,9 @@ from zoo.net import Net
 from zoo.scores import softmax
 from zoo.surgery.head import Head, replace_head
 from zoo.transfer.data import Dataset
+from zoo.transfer.data_rows import PartProgress, nothing
 from zoo.transfer.evaluate import evaluate_scores
+from zoo.transfer.new_output import check_new_folder
 from zoo.transfer.plan import Plan
 from zoo.transfer.rates import RateRow, rate_table
 from zoo.transfer.run_report.finetune_record import FinetuneRecord, run_facts
@@ -36,7 +38,6 @@ from zoo.transfer.tuning.unfinished import (
     CHECKPOINT,
     append,
     begin,
-    check_free,
     finish,
     keeping,
     logging,
@@ -104,6 +105,7 @@ def fine_tune(
     planned: Callable[[Run], None] | None = None,
     told: Callable[[dict[str, Any]], None] | None = None,
     found: Callable[[Finding], None] | None = None,
+    progress: PartProgress = nothing,
 ) -> Run:
     """Tune a model to the classes of some labelled pictures.
 
@@ -115,7 +117,7 @@ def fine_tune(
         then not trained on.
     output : the model directory to make. Until the run is finished it is called
         ``.NAME.unfinished``.
-    stages : the name of a plan, see `zoo.transfer.plan.preset`; a file with one; or one.
+    stages : the name of a plan, see `zoo.transfer.presets.preset`; a file with one; or one.
     seed : the same seed gives the same run.
     original_rate : what the model was trained at; by default `base_lr` of a solver.prototxt beside
         it, or a usual value.
@@ -126,6 +128,7 @@ def fine_tune(
     planned : called with the plan before anything is trained.
     told : called with the record of each epoch.
     found : called with what is seen to go wrong, when it is seen.
+    progress : called with what is done now, how much of it, and of how much.
 
     Raises
     ------
@@ -146,9 +149,10 @@ def fine_tune(
     {'chance': 0.155, 'head': 0.76, 'all': 0.83}
     """
     directory = Path(output)
+    check_new_folder(directory)
     source = model if isinstance(model, LoadedModel) else load(model, sources)
     train, validation, notes = chosen_data(data, val, seed)
-    plan, assumed = chosen_plan(stages, source, original_rate)
+    plan, assumed = chosen_plan(stages, source, original_rate, len(train))
     plan = plan.with_settings(epochs=epochs, batch_size=batch_size, precision=precision)
     net, head = replace_head(source.net, len(train.classes), seed=seed)
     if plan.scratch:
@@ -157,7 +161,6 @@ def fine_tune(
     if plan.stages and plan.stages[0].cached and len(plan.stages) > 1:
         assumed.append("behind the first stage the head's rate is at most what its features bear")
     run = Run(directory, plan, tables, head, train.classes, notes=[*head.changes, *notes, *assumed])
-    check_free(directory)
     if planned is not None:
         planned(run)
     if dry_run:
@@ -173,14 +176,15 @@ def fine_tune(
         bench = Bench(
             head,
             source.preprocess.spec,
-            stack.enter_context(warped_once(train, source.preprocess.spec)),
+            stack.enter_context(warped_once(train, source.preprocess.spec, progress)),
             seed,
-            stack.enter_context(warped_once(validation, source.preprocess.spec)),
+            stack.enter_context(warped_once(validation, source.preprocess.spec, progress)),
             state,
             path,
             logging(unfinished, state.log, record.telling(told)),
             _finding(run, unfinished, found),
             frozenset(net.param_shapes if plan.scratch else (head.layer,)),
+            progress=progress,
         )
         _run_stages(bench, plan, record)
         _finish(bench, run, source, (train, validation), unfinished, record)

@@ -1,27 +1,31 @@
-"""What is trained, in which order, at which rates: stages, as presets or from a file.
-
-The field's rule (Stanford's CS231n, and Caffe's own fine-tuning examples): about a tenth of the
-original rate for a new classifier, a hundredth for layers that are only tuned.
-"""
+"""What is trained, in which order, at which rates: the stages of a plan."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Integral, Real
 from typing import Any
 
 import yaml
 
-from zoo.errors import UsageError, did_you_mean
+from zoo.errors import UsageError
 
-__all__ = ["ORIGINAL_RATE", "PRESETS", "Group", "Plan", "Stage", "preset"]
+__all__ = ["ORIGINAL_RATE", "Group", "Plan", "Stage"]
 
 ORIGINAL_RATE = 0.04
 """Assumed where nothing says what a model was trained at; 0.01 to 0.1 is usual."""
 
-PRESETS = ("two-stage", "head", "all", "scratch", "last:K", "first:K", "gradual")
-_SCHEDULES = ("step", "cosine", "poly", "fixed")
-_SOLVERS = ("SGD", "Nesterov", "Adam", "AdaGrad", "RMSProp", "AdaDelta")
+_CHOICES = {
+    "schedule": ("step", "cosine", "poly", "fixed"),
+    "solver": ("SGD", "Nesterov", "Adam", "AdaGrad", "RMSProp", "AdaDelta"),
+    "batch_norm": ("stored", "batch"),
+    "precision": ("full", "mixed"),
+}
+_WHOLE = {"epochs": 1, "batch_size": 1, "patience": 0}  # the least of each
+_FLAGS = ("cached", "balance", "mirror", "crop")
+_SHARES = ("label_smoothing", "momentum", "average", "dropout", "colour")
+_AMOUNTS = ("rate", "weight_decay", "clip", "gamma", "warm_up", "mixup")
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Stage:
     epochs, batch_size : passes over the data, and rows in a batch.
     solver, momentum, weight_decay : one of Caffe's six, and its numbers.
     schedule, cut, gamma : "step" multiplies the rate by `gamma` after the share `cut` of the
-        epochs; "cosine" and "poly" (power 1) fall to 0; "fixed" stays.
+        epochs, or after each of several; "cosine" and "poly" (power 1) fall to 0; "fixed" stays.
     warm_up : epochs in which the rate rises from 0.
     clip : the largest norm that all gradients may have together; 0 for any.
     label_smoothing : the share of each label that is spread over all classes.
@@ -69,8 +73,10 @@ class Stage:
         a step count for this much of those of the next (0.98: the last fifty or so); 0 for the
         weights as they are. It loses the noise of high rates and few pictures (Polyak & Juditsky
         1992; Izmailov et al. 2018).
-    patience : epochs without a better validation before it stops, counted from the cut of a "step"
-        schedule; 0 for never.
+    mixup : pictures are mixed in pairs, and their losses with them, by a share that is drawn from
+        Beta(mixup, mixup) for each batch (Zhang et al. 2018); 0 for not.
+    patience : epochs without a better validation before it stops, counted from the last cut of a
+        "step" schedule; 0 for never.
     mirror, crop, scale, colour : see `zoo.transfer.augment.Augment`.
     """
 
@@ -85,7 +91,7 @@ class Stage:
     momentum: float = 0.9
     weight_decay: float = 0.0005
     schedule: str = "step"
-    cut: float = 0.7
+    cut: float | tuple[float, ...] = 0.7
     gamma: float = 0.1
     warm_up: float = 0.0
     clip: float = 0.0
@@ -95,6 +101,7 @@ class Stage:
     batch_norm: str = "stored"
     precision: str = "full"
     average: float = 0.0
+    mixup: float = 0.0
     patience: int = 10
     mirror: bool = True
     crop: bool = True
@@ -102,40 +109,79 @@ class Stage:
     colour: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, known in (
-            ("schedule", _SCHEDULES),
-            ("solver", _SOLVERS),
-            ("batch_norm", ("stored", "batch")),
-            ("precision", ("full", "mixed")),
-        ):
+        self._require("name", isinstance(self.name, str) and self.name != "", "a name")
+        for name, known in _CHOICES.items():
+            self._require(name, getattr(self, name) in known, f"one of {', '.join(known)}")
+        for name, least in _WHOLE.items():
             value = getattr(self, name)
-            if value not in known:
-                raise self._wrong(name, f"one of {', '.join(known)}", value)
-        for name in ("epochs", "batch_size"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise self._wrong(name, "a whole number of 1 or more", getattr(self, name))
-        rates = [("rate", self.rate), *(("rate", group.rate) for group in self.groups)]
-        for name, value in [*rates, ("weight_decay", self.weight_decay), ("clip", self.clip)]:
-            if not 0 <= value < float("inf"):
-                raise self._wrong(name, "a number of 0 or more", value)
-        for name in ("label_smoothing", "momentum", "average"):
-            if not 0 <= getattr(self, name) < 1:
-                raise self._wrong(name, "a number from 0 to below 1", getattr(self, name))
+            fits = isinstance(value, Integral) and _is_number(value, least)
+            self._require(name, fits, f"a whole number of {least} or more")
+        for name in _FLAGS:
+            self._require(name, isinstance(getattr(self, name), bool), "true or false")
+        for name in _SHARES:
+            value = getattr(self, name)
+            fits = _is_number(value, 0) and value < 1 or (name == "dropout" and value is None)
+            self._require(name, fits, "a number from 0 to below 1")
+        for name in _AMOUNTS:
+            self._require(name, _is_number(getattr(self, name), 0), "a number of 0 or more")
+        fits = all(_is_number(cut, 0) and cut <= 1 for cut in self.cuts)
+        self._require("cut", fits, "a number from 0 to 1, or a list of them")
+        self._check_pairs()
+        self._check_groups()
+
+    def _check_pairs(self) -> None:
+        low, high = _pair(self.scale)
+        fits = _is_number(low, 0) and _is_number(high, low) and low > 0
+        self._require("scale", fits, "two numbers above 0, the least and the most")
+        if self.depths is not None:
+            parts, spread = _pair(self.depths)
+            whole = isinstance(parts, Integral) and _is_number(parts, 1)
+            fits = whole and _is_number(spread, 0) and spread > 0
+            self._require("depths", fits, "two numbers, the parts and the spread of their rates")
+
+    def _check_groups(self) -> None:
+        for group in self.groups:
+            if not _is_number(group.rate, 0):
+                raise self._wrong("rate", "a number of 0 or more", group.rate)
+        if self.cached and (self.groups or self.depths):
+            raise UsageError(
+                f"stage {self.name!r}: trains the classifier alone, on features; groups and depths"
+                " are for stages that train through the net (without train: head)"
+            )
+
+    def _require(self, name: str, fits: bool, expected: str) -> None:
+        if not fits:
+            raise self._wrong(name, expected, getattr(self, name))
 
     def _wrong(self, name: str, expected: str, received: object) -> UsageError:
         return UsageError(
             f"stage {self.name!r}: {name}: expected {expected}, received {received!r}"
         )
 
+    @property
+    def cuts(self) -> tuple[float, ...]:
+        """The shares of the epochs after which a "step" schedule lowers the rates."""
+        return tuple(self.cut) if isinstance(self.cut, tuple | list) else (self.cut,)
+
     def factor(self, epoch: float) -> float:
         """What rates are multiplied by at a time, in epochs from the beginning of the stage."""
         done = min(epoch / self.epochs, 1.0)
         rising = min(1.0, epoch / self.warm_up) if self.warm_up else 1.0
         if self.schedule == "step":
-            return rising * (self.gamma if done >= self.cut else 1.0)
+            return rising * self.gamma ** sum(done >= cut for cut in self.cuts)
         if self.schedule == "cosine":
             return rising * (1 + math.cos(math.pi * done)) / 2
         return rising * (1 - done if self.schedule == "poly" else 1.0)
+
+
+def _is_number(value: Any, least: float) -> bool:
+    is_real = isinstance(value, Real) and not isinstance(value, bool)
+    return is_real and least <= float(value) < float("inf")
+
+
+def _pair(value: Any) -> tuple[Any, Any]:
+    """Both of two values; None for each where there are not two."""
+    return tuple(value) if isinstance(value, tuple | list) and len(value) == 2 else (None, None)
 
 
 @dataclass(frozen=True)
@@ -181,59 +227,3 @@ class Plan:
             stages.append({key: list(v) if isinstance(v, tuple) else v for key, v in entry.items()})
         document = {"scratch": True} if self.scratch else {}
         return yaml.safe_dump({**document, "stages": stages}, sort_keys=False)
-
-
-def preset(name: str = "two-stage", original_rate: float = ORIGINAL_RATE) -> Plan:
-    """One of the plans of the field.
-
-    Parameters
-    ----------
-    name : "two-stage", first the classifier on cached features, then everything (LP-FT); "head",
-        the first of these alone; "all", everything at once from a fresh classifier, at the rates of
-        Caffe's fine-tuning; "scratch", everything from fresh weights; "last:K" and "first:K", as
-        "two-stage" but only the last or first of K parts of the net by depth ("surgical");
-        "gradual", the last third, then two thirds, then all.
-    original_rate : what the model was trained at.
-
-    Examples
-    --------
-    >>> [stage.name for stage in preset("two-stage").stages]
-    ['head', 'all']
-    """
-    head = Stage("head", cached=True)
-    top, rest = original_rate / 10, original_rate / 100
-    kind, _, count = name.partition(":")
-    if name == "head":
-        return Plan((head,))
-    if name == "two-stage":
-        return Plan((head, _tuning("all", "*", top, rest)))
-    if name == "all":
-        return Plan((Stage("all", rate=rest),))
-    if name == "scratch":
-        return Plan((Stage("scratch", groups=(Group(("*",), original_rate),)),), scratch=True)
-    if kind in ("first", "last") and count.isdecimal() and int(count) > 1:
-        return Plan((head, _tuning(name, f"{kind}:{count}", top, rest)))
-    if name == "gradual":
-        stages = [
-            replace(_tuning(title, part, top, rest), epochs=epochs)
-            for title, part, epochs in (
-                ("last third", "last:3", 10),
-                ("last two thirds", "last:3/2", 10),
-                ("all", "*", 20),
-            )
-        ]
-        return Plan((head, *stages))
-    raise UsageError(
-        f"there is no plan {name!r}.{did_you_mean(name, PRESETS)} The plans are"
-        f" {', '.join(PRESETS)}, or a file of stages."
-    )
-
-
-def _tuning(name: str, layers: str, top: float, rest: float) -> Stage:
-    """A stage behind a trained classifier.
-
-    Small batches make the weights jump about, which keeps a few hundred pictures from being learned
-    by heart; their average, over three epochs of 500 pictures, is better than any of them.
-    """
-    groups = (Group(("head",), top), Group((layers,), rest))
-    return Stage(name, groups=groups, rate=rest, epochs=24, batch_size=16, average=0.99)

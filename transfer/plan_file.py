@@ -50,10 +50,15 @@ def read_plan(path: str | Path) -> Plan:
     if not isinstance(document, Mapping) or not document.get("stages"):
         raise UsageError(f"{path}: expected `stages:` with a list of stages")
     _check_known(document, ("stages", "scratch"), str(path))
+    if not isinstance(document["stages"], list):
+        raise UsageError(f"{path}: expected `stages:` with a list of stages")
+    scratch = document.get("scratch", False)
+    if not isinstance(scratch, bool):
+        raise UsageError(f"{path}: scratch: expected true or false, received {scratch!r}")
     try:
         stages = tuple(_stage(entry, index) for index, entry in enumerate(document["stages"], 1))
-        return Plan(stages, bool(document.get("scratch", False)))
-    except (UsageError, TypeError, ValueError) as error:
+        return Plan(stages, scratch)
+    except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 
 
@@ -62,16 +67,25 @@ def _stage(entry: Any, number: int) -> Stage:
         raise UsageError(
             f"stage {number}: expected fields such as 'epochs: 40', received {entry!r}"
         )
-    settings = dict(entry)
-    where = f"stage {settings.setdefault('name', str(number))!r}"
-    if settings.pop("train", None) == "head":
+    settings = {name: _number(value) for name, value in entry.items() if name != "name"}
+    stage = str(entry.get("name", number))
+    where = f"stage {stage!r}"
+    if "train" in settings:
+        if settings["train"] != "head":
+            raise UsageError(
+                f"{where}: train: expected head, received {settings['train']!r}; what else is"
+                " trained is said by groups, depths or rate"
+            )
         settings.setdefault("cached", True)
+        del settings["train"]
     _check_known(settings, [f.name for f in fields(Stage)], where)
-    settings["groups"] = tuple(_group(item, where) for item in settings.get("groups", ()))
-    for name in ("scale", "depths"):
-        if settings.get(name) is not None:
-            settings[name] = tuple(settings[name])
-    return Stage(**{name: _number(value) for name, value in settings.items()})
+    groups = settings.pop("groups", None) or ()
+    if not isinstance(groups, list | tuple):
+        raise UsageError(f"{where}: groups: expected a list, received {groups!r}")
+    for name in ("scale", "depths", "cut"):
+        if isinstance(settings.get(name), list):
+            settings[name] = tuple(map(_number, settings[name]))
+    return Stage(stage, groups=tuple(_group(item, where) for item in groups), **settings)
 
 
 def _group(entry: Any, where: str) -> Group:
@@ -80,17 +94,17 @@ def _group(entry: Any, where: str) -> Group:
     _check_known(entry, ("layers", "rate"), where)
     layers: Sequence[str] = entry["layers"]
     layers = [layers] if isinstance(layers, str) else layers
-    return Group(tuple(map(str, layers)), float(entry["rate"]))
+    if not isinstance(layers, list) or not layers:
+        raise UsageError(f"{where}: layers: expected names or patterns, received {layers!r}")
+    return Group(tuple(map(str, layers)), _number(entry["rate"]))
 
 
 def _number(value: Any) -> Any:
     """YAML 1.1 reads 1e-3 as text."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _check_known(entry: Mapping[str, Any], known: Sequence[str], where: str) -> None:

@@ -1,69 +1,29 @@
 """Linear probes: how far does a linear classifier get on a blob?
 
-Logistic regression or a linear SVM (scikit-learn) on features that are computed once. They are
-centred and divided by one number, the root of their summed variance, so that the same values of C
-suit every blob; dividing each feature by its own deviation blows up those that hardly vary. C is
-chosen by stratified cross-validation: the strongest regularisation within one standard error of
-the best accuracy (Breiman's rule), which does not follow the noise of few samples.
+Logistic regression or a linear SVM on features that are computed once, see
+`zoo.transfer.linear_fit` for how their strength of regularisation is chosen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
-from sklearn.pipeline import Pipeline
-from sklearn.svm import LinearSVC
+from sklearn.model_selection import StratifiedKFold
 
 from zoo.errors import UsageError
 from zoo.loaded import LoadedModel
 from zoo.transfer.data import Dataset
 from zoo.transfer.data_rows import nothing
 from zoo.transfer.features import Features, Progress, extract_features, loaded, opened
+from zoo.transfer.linear_fit import CLASSIFIERS, LinearClassifier, cross_validated
 
 __all__ = ["CLASSIFIERS", "BlobProbe", "LinearClassifier", "ProbeResult", "probe", "probe_features"]
-
-Doubles = NDArray[np.float64]
-
-CLASSIFIERS: dict[str, tuple[Callable[[], Any], Sequence[float]]] = {
-    "logreg": (lambda: LogisticRegression(max_iter=5000), np.logspace(-1, 3, 9).tolist()),
-    "svm": (
-        lambda: LinearSVC(max_iter=50_000, random_state=0),
-        np.logspace(-2, 1, 7).tolist(),
-    ),
-}
-"""What makes a classifier, and the values of C that are tried."""
-
-
-@dataclass(frozen=True)
-class LinearClassifier:
-    """Scores of classes: features @ weights.T + bias, scaling folded in.
-
-    Attributes
-    ----------
-    weights : (classes, features).
-    bias : (classes,).
-    """
-
-    weights: Doubles
-    bias: Doubles
-
-    def scores(self, features: NDArray[Any]) -> Doubles:
-        """(n, classes) for features of shape (n, ...), in Caffe's order."""
-        flat = features.reshape(len(features), -1).astype(np.float64)
-        result: Doubles = flat @ self.weights.T + self.bias
-        return result
-
-    def accuracy(self, features: NDArray[Any], labels: NDArray[Any]) -> float:
-        """The share of rows whose highest score is that of their label."""
-        return float(np.mean(self.scores(features).argmax(axis=1) == labels))
 
 
 @dataclass(frozen=True)
@@ -187,37 +147,28 @@ def probe_features(
     classifier: str = "logreg",
     pool: str = "avg",
     seed: int = 0,
+    progress: Progress = nothing,
 ) -> ProbeResult:
-    """The same for features that are there already."""
+    """The same for features that are there already.
+
+    `progress` is called with how many of the fits of the cross-validation are done, and how many
+    there are.
+    """
     if classifier not in CLASSIFIERS:
         raise UsageError(f"classifier: expected {' or '.join(CLASSIFIERS)}, received {classifier}.")
     labels = _checked_labels(features)
     counts = np.bincount(labels, minlength=len(features.classes))
     splits = StratifiedKFold(min(5, int(counts.min())), shuffle=True, random_state=seed)
+    total = len(features.arrays) * len(CLASSIFIERS[classifier][1]) * splits.get_n_splits()
+    done = count(1)
     probes = []
     for blob, array in features.arrays.items():
-        search = GridSearchCV(
-            Pipeline([("scale", _OneScale()), ("linear", CLASSIFIERS[classifier][0]())]),
-            {"linear__C": CLASSIFIERS[classifier][1]},
-            cv=splits,
-            refit=_simplest_within_one_error,
+        linear, chosen, folds = cross_validated(
+            array, labels, classifier, splits, lambda: progress(next(done), total)
         )
-        search.fit(array.reshape(len(array), -1).astype(np.float64), labels)
-        folds = [
-            search.cv_results_[f"split{fold}_test_score"][search.best_index_]
-            for fold in range(splits.get_n_splits())
-        ]
-        linear = _folded(search.best_estimator_)
-        probes.append(
-            BlobProbe(
-                blob,
-                linear.weights.shape[1],
-                float(search.best_params_["linear__C"]),
-                tuple(map(float, folds)),
-                linear,
-                _accuracy(linear, blob, validation),
-            )
-        )
+        size = linear.weights.shape[1]
+        held = _accuracy(linear, blob, validation)
+        probes.append(BlobProbe(blob, size, chosen, folds, linear, held))
     return ProbeResult(
         probes,
         features.classes,
@@ -234,39 +185,6 @@ def _accuracy(linear: LinearClassifier, blob: str, data: Features | None) -> flo
     if data is None or data.labels is None:
         return None
     return linear.accuracy(data.arrays[blob], data.labels)
-
-
-class _OneScale(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Centred features, divided by the root of their summed variance."""
-
-    def fit(self, X: Doubles, y: Any = None) -> _OneScale:
-        self.mean_ = X.mean(axis=0)
-        self.scale_ = float(np.sqrt(X.var(axis=0).sum())) or 1.0
-        return self
-
-    def transform(self, X: Doubles) -> Doubles:
-        result: Doubles = (X - self.mean_) / self.scale_
-        return result
-
-
-def _simplest_within_one_error(results: dict[str, Any]) -> int:
-    """The index of the smallest C whose accuracy is within one standard error of the best."""
-    splits = [key for key in results if key.startswith("split") and key.endswith("_test_score")]
-    folds = np.array([results[key] for key in splits])
-    means = folds.mean(axis=0)
-    best = int(means.argmax())
-    error = folds[:, best].std() / np.sqrt(len(folds))
-    return int(np.flatnonzero(means >= means[best] - error)[0])
-
-
-def _folded(fitted: Pipeline) -> LinearClassifier:
-    """Weights for features as they are. Two classes have one row in scikit-learn, here one each."""
-    scale, linear = fitted["scale"], fitted["linear"]
-    weights, bias = linear.coef_ / scale.scale_, linear.intercept_
-    bias = bias - weights @ scale.mean_
-    if len(weights) == 1:  # the softmax of these two is the sigmoid of the one
-        weights, bias = np.vstack([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
-    return LinearClassifier(weights, bias)
 
 
 def require_classes(data: Dataset) -> None:

@@ -29,9 +29,10 @@ from zoo.registry.card import Card
 from zoo.registry.contents import weights_file
 from zoo.registry.hashes import hash_file
 from zoo.transfer.licence_files import copy_licence
+from zoo.transfer.new_output import check_new_folder
 from zoo.transfer.probe import BlobProbe, LinearClassifier, ProbeResult
 
-__all__ = ["check_new_directory", "probe_net", "save_probe"]
+__all__ = ["probe_net", "save_probe"]
 
 _NAMES = {"logreg": "logistic regression", "svm": "a linear SVM"}
 
@@ -87,7 +88,7 @@ def save_probe(
         When there is something in the directory already.
     """
     directory, probe = Path(directory), probe or result.best
-    check_new_directory(directory)
+    check_new_folder(directory)
     net = probe_net(model.net, probe.blob, probe.linear, result.pool)
     temporary = directory.with_name(f".{directory.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
@@ -109,13 +110,6 @@ def save_probe(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return directory
-
-
-def check_new_directory(directory: str | Path) -> None:
-    """Raise UsageError when there is something in the directory, which would be lost."""
-    directory = Path(directory)
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UsageError(f"{directory} is there already; remove it, or name another folder.")
 
 
 def _free(name: str, taken: Iterable[str]) -> str:

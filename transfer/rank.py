@@ -31,7 +31,8 @@ class Ranked:
     blob, size : what its classifier reads, and how many features that gives.
     logme : the score; -inf where `error` says why there is none.
     accuracy, spread : of a probe on the same features, over the folds: a second opinion.
-    rate : rows a second, decoding included.
+    rate : rows a second through the network, decoding included; not a number where all rows were
+        known from the cache.
     failures : rows that could not be read.
     """
 
@@ -108,6 +109,6 @@ def _measured(
         logme(array, np.asarray(features.labels)),
         probe.accuracy,
         probe.spread,
-        len(features) / seconds,
+        features.computed / seconds if features.computed else math.nan,
         len(features.failures),
     )

@@ -172,9 +172,7 @@ def _layer_rates(
         return _of_groups(layers, head, stage)
     if stage.depths is None:
         return {layer.name: (None, stage.rate) for layer in layers}
-    parts, spread = int(stage.depths[0]), float(stage.depths[1])
-    if parts < 1 or spread <= 0:
-        raise UsageError(f"stage {stage.name!r}: depths: expected parts and a spread above 0")
+    parts, spread = stage.depths
     found: dict[str, tuple[int | None, float]] = {}
     for place, layer in enumerate(layers):
         part = min(place * parts // len(layers), parts - 1)
@@ -207,10 +205,24 @@ def _fitting(layers: Sequence[Layer], head: Head, pattern: str) -> list[Layer]:
         return [layer for layer in layers if layer.name == head.layer]
     side, _, parts = pattern.partition(":")
     if side in ("first", "last") and parts:
-        size = round(len(layers) / Fraction(parts))
+        size = round(len(layers) / _parts(pattern, parts))
         return list(layers[:size] if side == "first" else layers[len(layers) - size :])
     return [
         layer
         for layer in layers
         if any(fnmatchcase(name, pattern) for name in (layer.name, *layer.tops))
     ]
+
+
+def _parts(pattern: str, text: str) -> Fraction:
+    """Into how many parts the layers are cut."""
+    try:
+        parts = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        parts = Fraction(0)
+    if parts < 1:
+        raise UsageError(
+            f"layers: {pattern!r}: expected a number of parts, 1 or more, as in last:3 (the last"
+            " third) or last:3/2 (the last two thirds)"
+        )
+    return parts

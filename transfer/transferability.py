@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from zoo.errors import UsageError
 
@@ -41,7 +42,8 @@ def logme(features: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """
     labels = _checked(features, labels)
     values = np.asarray(features, np.float64)
-    left, singular, _ = np.linalg.svd(values, full_matrices=False)
+    with threadpool_limits(1):  # several wait for each other where the processor is shared
+        left, singular, _ = np.linalg.svd(values, full_matrices=False)
     # Directions in which nothing varies but rounding say nothing.
     kept = singular > singular.max() * max(values.shape) * np.finfo(float).eps
     left, singular = left[:, kept], singular[kept]

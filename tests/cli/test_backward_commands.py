@@ -169,3 +169,11 @@ def test_values_for_the_check_come_from_a_file(run_zoo, files):
     np.savez(folder / "logits.npz", **{"fc/1": np.eye(4, 5), "label": np.array([4, 3, 2, 1])})
     assert run_zoo(*words, "--input", folder / "logits.npz").code == 0
     assert run_zoo(*words, "--step", "0").code == UsageError.exit_code
+
+
+def test_a_layer_that_is_not_there_is_answered_with_those_that_are(run_zoo, files):
+    words = ("check-gradient", files[0] / "net.prototxt", "--layer", "nosuch")
+    ended = run_zoo(*words)
+    assert (ended.code, ended.out) == (2, "")
+    assert "no layer named 'nosuch'." in ended.err
+    assert "fc/1" in ended.err

@@ -343,7 +343,7 @@ def test_gc_of_models_that_were_not_used_for_long(run_zoo, tiny):
         (("import", "x.tar", "--older-than", "3d"), "--older-than has no meaning"),
         (("export",), "DIR|FILE.tar"),
         (("sweep",), "sweep"),
-        ((), "action"),
+        ((), "{info,verify,gc,export,import}"),
     ],
 )
 def test_cache_says_what_it_does_not_take(run_zoo, words, answer):
@@ -372,6 +372,16 @@ def test_an_import_tells_a_licence_that_restricts(run_zoo, models, tmp_path, mon
     run_zoo("cache", "export", tmp_path / "folder")
     monkeypatch.setenv("ZOO_HOME", str(tmp_path / "far"))
     assert "tiny: licence non-commercial" in run_zoo("cache", "import", tmp_path / "folder").err
+
+
+def test_an_import_tells_once_that_no_licence_is_stated(run_zoo, models, tmp_path, monkeypatch):
+    readme = models / "tiny" / "readme.md"
+    lines = readme.read_text().splitlines(keepends=True)
+    readme.write_text("".join(line for line in lines if not line.startswith("license:")))
+    run_zoo("fetch", "tiny", "--source", models)
+    run_zoo("cache", "export", tmp_path / "folder")
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path / "far"))
+    assert "licence not stated: ask" in run_zoo("cache", "import", tmp_path / "folder").err
 
 
 def test_remove_says_what_it_freed(run_zoo, models, tiny):

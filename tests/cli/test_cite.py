@@ -61,7 +61,7 @@ def test_a_dry_run_is_no_use(run_zoo, models):
 def test_names_or_the_project_but_not_both(run_zoo, words):
     ended = run_zoo("cite", *words)
     assert ended.code == 2
-    assert "expected names of models, or --project" in ended.err
+    assert "expected models, or --project" in ended.err
 
 
 def test_an_unknown_model_is_exit_4(run_zoo):

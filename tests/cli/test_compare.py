@@ -155,3 +155,11 @@ def test_wrong_usage(run_zoo, words, told):
     ended = run_zoo("compare", *words)
     assert (ended.code, ended.out) == (2, "")
     assert told in ended.err
+
+
+def test_an_empty_name_is_no_model(run_zoo, models, tmp_path, monkeypatch):
+    monkeypatch.chdir(models / "tiny")  # which an empty path would mean
+    np.savez(tmp_path / "in.npz", data=np.zeros((1, 3, 8, 8), np.float32))
+    ended = run_zoo("compare", "", tmp_path / "in.npz")
+    assert ended.code == 2
+    assert "'' is no address of a model" in ended.err

@@ -79,3 +79,15 @@ def test_what_does_not_go_together_is_refused(run_zoo, models):
         ended = run_zoo("diff", *words)
         assert ended.code == 2
         assert message in ended.err
+
+
+def test_weights_that_are_not_compared_are_not_the_same(run_zoo, models):
+    definition = models / "tiny/deploy.prototxt"
+    ended = run_zoo("diff", models / "tiny/tiny.caffemodel", definition, "--json")
+    assert (ended.code, ended.json["same"], ended.json["weights_compared"]) == (0, None, False)
+    told = run_zoo("diff", models / "tiny/tiny.caffemodel", definition)
+    assert "note: nothing else differs" in told.err
+    both = run_zoo("diff", definition, definition, "--json").json
+    assert (both["same"], both["weights_compared"]) == (True, False)
+    both = run_zoo("diff", models / "tiny", models / "tiny", "--json").json
+    assert (both["same"], both["weights_compared"]) == (True, True)

@@ -83,6 +83,19 @@ def test_weights_alone_want_a_hash(models, web, run_zoo):
     assert run_zoo("fetch", address, "--sha1", "nothex").code == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("--prototxt", "http://127.0.0.1:1/x.prototxt"), "is for weights that lie alone"),
+        (("--member", "x.caffemodel"), "is for weights that lie alone"),
+        (("--model", "gender"), "none is 'gender'"),
+    ],
+)
+def test_what_has_no_meaning_for_a_model_is_refused(models, tiny, run_zoo, option, words):
+    done = run_zoo("fetch", "tiny", "--source", models, *option)
+    assert (done.code, words in done.err) == (2, True)
+
+
 def test_a_fetched_address_is_a_model_for_the_other_commands(web, run_zoo):
     run_zoo("fetch", f"{web}tiny")
     assert run_zoo("info", "tiny").code == 0
@@ -121,7 +134,7 @@ class ask:
 
     def __init__(self, models, typed, *options):
         ours, theirs = pty.openpty()
-        command = [sys.executable, "-m", "zoo.cli.main", "fetch", "tiny", "--source", str(models)]
+        command = [sys.executable, "-m", "zoo", "fetch", "tiny", "--source", str(models)]
         process = subprocess.Popen(
             [*command, *options],
             stdin=theirs,

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import zoo
@@ -219,7 +220,41 @@ def test_the_table_fits_a_terminal_of_100_columns(shared, own_zoo_home):
 def test_a_source_without_a_shape_asks_for_it(run_zoo, training):
     ended = run_zoo("inspect", "--net", training)
     assert (ended.code, ended.out) == (2, "")
-    assert "--input data=" in ended.err
+    assert "--shape data=" in ended.err
+
+
+@pytest.mark.parametrize("option", ["--shape", "--input"])
+def test_a_shape_that_is_given_takes_effect(run_zoo, definition, option):
+    facts = run_zoo("inspect", "--net", definition, option, "data=1,3,12,12", "--json").json
+    assert (facts["inputs"], facts["blobs"]["conv/a"]) == ({"data": [1, 3, 12, 12]}, [1, 4, 10, 10])
+
+
+@pytest.mark.parametrize("command", ["inspect", "run", "convert", "check-gradient"])
+def test_the_shape_of_what_is_no_input_is_refused(run_zoo, definition, tmp_path, command):
+    weights = definition.parent / "tiny.caffemodel"
+    np.savez(tmp_path / "in.npz", data=np.zeros((1, 3, 8, 8), np.float32))
+    words = {
+        "inspect": ("--net", definition),
+        "run": ("--net", definition, "--weights", weights, "--input", tmp_path / "in.npz"),
+        "convert": ("--net", definition, "--weights", weights),
+        "check-gradient": (definition,),
+    }[command]
+    words += ("-o", tmp_path / "out.npz") if command == "run" else ()
+    words += ("-o", tmp_path / "out.caffemodel") if command == "convert" else ()
+    ended = run_zoo(command, *words, "--shape", "dta=1,3,8,8")
+    assert (ended.code, ended.out) == (2, "")
+    assert "no input is named 'dta'. Did you mean data? Expected data." in ended.err
+    assert not list(tmp_path.glob("out.*"))
+
+
+def test_what_an_unknown_layer_makes_can_be_given_a_shape(run_zoo, tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text(
+        'input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\n'
+        'layer { name: "n" type: "Nobody" bottom: "data" top: "n" }\n'
+    )
+    shown = run_zoo("inspect", "--net", path, "--shape", "n=1,5", "--json")
+    assert shown.json["blobs"]["n"] == [1, 5]
 
 
 def test_a_typo_is_found_with_line_and_column(run_zoo, definition):

@@ -1,5 +1,7 @@
 """`zoo list`, `zoo search`, `zoo info`: golden text, and stable keys."""
 
+import shutil
+
 import pytest
 
 LIST = """\
@@ -253,3 +255,46 @@ def test_an_unknown_name_is_exit_4_with_the_nearest_one(run_zoo, models, command
         ended.out.replace("name\tresult\tfiles\tsize\ntinny\tFAILED\t\t\n", ""),
     ) == (4, "")
     assert "Did you mean tiny?" in ended.err
+
+
+@pytest.mark.parametrize("words", ["tiny", "./tiny", "tiny/readme.md", "d ü/my m", "{}/tiny"])
+def test_info_and_cite_take_a_directory_as_the_others_do(run_zoo, models, monkeypatch, words):
+    shutil.copytree(models / "tiny", models / "d ü/my m")
+    monkeypatch.chdir(models)
+    name = words.format(models)
+    facts = run_zoo("info", name, "--json").json
+    assert facts["title"] == "Tiny [bold]model[/bold]"
+    assert (facts["params"], facts["cached"]) == (547, False)
+    assert facts["size_bytes"] == (models / "tiny/tiny.caffemodel").stat().st_size
+    assert run_zoo("cite", name).out == "@misc{tiny, title = {Tiny}}\n"
+    assert run_zoo("inspect", name, "--json").json["param_count"] == 547
+
+
+def test_a_directory_may_be_called_as_the_model_that_it_was_made_from(run_zoo, models, tmp_path):
+    (models / "tiny").rename(models / "vgg16")
+    readme = models / "vgg16/readme.md"
+    readme.write_text(readme.read_text().replace("license:", "derived_from: vgg16\nlicense:"))
+    cited = run_zoo("cite", models / "vgg16").out
+    assert "@misc{tiny" in cited
+    assert "simonyan2015very" in cited
+
+
+@pytest.mark.parametrize("command", ["info", "cite", "fetch", "classify", "inspect"])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("pele", "pele is a folder without readme.md"),
+        ("./pele", "pele is a folder without readme.md"),
+        ("cat.jpg", "cat.jpg is a file; expected"),
+        ("no/such thing", "no/such thing: no such folder or readme"),
+    ],
+)
+def test_a_path_that_is_no_model_is_told_as_one(
+    run_zoo, tmp_path, monkeypatch, command, name, told
+):
+    (tmp_path / "pele").mkdir()
+    (tmp_path / "cat.jpg").touch()
+    monkeypatch.chdir(tmp_path)
+    ended = run_zoo(command, name, *["cat.jpg"] * (command == "classify"))
+    assert (ended.code, "Did you mean pelee" in ended.err) == (2, False)
+    assert told in ended.err

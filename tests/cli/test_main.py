@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +20,7 @@ TAKE_A_MODEL = set(NAMES) - NO_MODEL
 def start(*words, **settings):
     """The command line in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "zoo.cli.main", *map(str, words)],
+        [sys.executable, "-m", "zoo", *map(str, words)],
         stdout=settings.pop("stdout", subprocess.PIPE),
         stderr=subprocess.PIPE,
         text=True,
@@ -38,7 +40,7 @@ def test_the_commands_are_those_that_are_promised():
         "list search info cite fetch verify where remove cache lock id inspect draw run compare"
         " diff classify filters activations occlusion gradcam heatmap top-images ascent find-rate"
         " finetune"
-        " evaluate surgery convert check-gradient data features probe advise"
+        " evaluate surgery convert check-gradient data features similar probe advise"
         " rank train log report new lint publish index source doctor"
     )
     assert promised.split() == NAMES
@@ -87,6 +89,20 @@ def test_listing_models_never_loads_tensorflow(models):
         (("classify", "m", "x.jpg", "--crops", "5"), "invalid choice: 5"),
         (("inspect", "--input", "data", "m"), "expected a blob and its shape"),
         (("inspect", "--input", "data=1,-3", "m"), "expected a blob and its shape"),
+        (("cache",), "required: {info,verify,gc,export,import}."),
+        (("data",), "required: {inspect,convert,show,mean}, PATH."),
+        (("rank",), "required: DATA."),
+        (("source",), "required: {add,list,remove}."),
+        (("filters",), "required: MODEL, --layer, -o/--output."),
+        (("filters", "m", "-o", "x.png"), "required: --layer."),
+        (("run",), "required: MODEL or --net, --input, -o/--output."),
+        (("convert",), "required: MODEL or --net, -o/--output."),
+        (("finetune", "--epochs", "1"), "required: MODEL, DATA, -o/--output."),
+        (("cache", "--", "inf"), "invalid choice: 'inf'. Did you mean info? Expected info, verify"),
+        (("classify", "m", "x.jpg", "--engine", "tensorflo"), "Did you mean tensorflow? Expected"),
+        (("list", "--source", ""), "--source: expected a folder or an address, received ''"),
+        (("cite", ""), "'' is no address of a model"),
+        (("inspect", "no such.prototxt"), "--net no such.prototxt, but there is no such file"),
     ],
 )
 def test_wrong_usage_says_what_and_exits_2(run_zoo, words, told):
@@ -202,3 +218,41 @@ def test_images_and_options_may_be_mixed(run_zoo, models, pictures):
 def test_what_follows_two_dashes_is_no_option(run_zoo):
     assert "'--json'" not in run_zoo("info", "--", "--json").out
     assert "no model named '--json'" in run_zoo("info", "--", "--json").err
+
+
+def test_help_says_with_what_a_name_that_nobody_knows_ends(run_zoo):
+    assert "a name that no source knows" in run_zoo("--help").out
+
+
+def test_what_stands_behind_two_dashes_may_be_an_action(run_zoo):
+    assert run_zoo("source", "--", "list").code == 0
+
+
+@pytest.mark.parametrize("words", [("list",), ("list", "--json"), ("lst",), ("lst", "--json")])
+def test_a_closed_stdout_is_told(words):
+    command = f"{sys.executable} -m zoo {' '.join(words)} >&-"
+    done = subprocess.run(["/bin/sh", "-c", command], stderr=subprocess.PIPE, text=True)
+    wrong = words[0] == "lst"
+    assert done.returncode == (2 if wrong else 4)
+    told = "no command 'lst'" if wrong else "the output cannot be written: stdout is closed"
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("module", ["zoo.cli.main", "zoo.cli.failure", "zoo.errors"])
+def test_an_interruption_while_zoo_starts_is_no_traceback(module):
+    code = (
+        "import sys, zoo.__main__\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "sys.exit(zoo.__main__.main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "zoo: interrupted\n")
+
+
+def test_the_console_script_starts_where_an_interruption_is_caught():
+    told = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert told["project"]["scripts"] == {"zoo": "zoo.__main__:main"}

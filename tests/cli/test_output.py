@@ -97,10 +97,16 @@ def test_json_has_no_numbers_that_json_lacks(capsys):
     assert written == {"a": None, "b": [1.5, None], "c": "x"}
 
 
-def test_a_closed_stdout_is_no_error(monkeypatch):
+def test_a_closed_stdout_loses_the_result_and_a_closed_stderr_nothing(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
-    Output().line("nobody hears this")
-    Output().table(COLUMNS, [("a", "1")])
+    monkeypatch.setattr(sys, "stderr", None)
+    for write in (
+        lambda: Output().line("nobody hears this"),
+        lambda: Output().table(COLUMNS, [("a", "1")]),
+    ):
+        with pytest.raises(OSError, match="stdout is closed"):
+            write()
+    Output().error("nobody hears this either")
 
 
 def test_without_a_terminal_there_is_no_progress(capsys):

@@ -1,6 +1,8 @@
 """zoo draw and the commands that make pictures of a model: files, numbers, mistakes."""
 
 import shutil
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -56,7 +58,48 @@ def test_a_name_that_is_no_png_is_refused_before_anything_is_loaded(run_zoo, tmp
     words = ["nowhere", *PICTURES[command][1:]]
     ended = run_zoo(command, *words, "-o", tmp_path / "a.jpg")
     assert ended.code == 2
-    assert "name a file that ends so" in ended.err
+    assert "name a file that ends with .png" in ended.err
+
+
+@pytest.mark.parametrize("command", PICTURES)
+@pytest.mark.parametrize(("name", "told"), [("", "is empty"), ("a.png", "is a folder")])
+def test_what_can_be_no_file_is_refused_before_anything_is_loaded(
+    run_zoo, tmp_path, monkeypatch, command, name, told
+):
+    monkeypatch.chdir(tmp_path)
+    Path("a.png").mkdir()
+    ended = run_zoo(command, "nowhere", *PICTURES[command][1:], "-o", name)
+    assert (ended.code, ended.out) == (2, "")
+    assert told in ended.err
+
+
+MISTAKES = [
+    ("activations", "nowhere.png", "--blob", "conv1", "-o", "a.png"),
+    ("activations", "empty.jpg", "--blob", "conv1", "-o", "a.png"),
+    ("activations", "text.jpg", "--blob", "conv1", "-o", "a.png"),
+    ("top-images", "empty.jpg", "--blob", "conv1", "--unit", "1", "-o", "a.png"),
+    ("top-images", "text.jpg", "--blob", "conv1", "--unit", "1", "-o", "a.png"),
+    ("classify", "text.jpg"),
+    ("gradcam", "two.png", "--class", "9", "-o", "a.png"),
+    ("gradcam", "two.png", "--class", "fuenf", "-o", "a.png"),
+    ("occlusion", "two.png", "--class", "9", "-o", "a.png"),
+    ("heatmap", "two.png", "--class", "fuenf", "-o", "a.png"),
+    ("heatmap", "empty.jpg", "-o", "a.png"),
+]
+
+
+def test_wrong_pictures_and_classes_are_told_without_tensorflow(tmp_path):
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("no picture")
+    shutil.copy(TWO, tmp_path)
+    code = (
+        f"import os, sys\nfrom zoo.cli.main import main\nos.chdir({str(tmp_path)!r})\n"
+        f"codes = [main([first, 'lenet_digits', *rest]) for first, *rest in {MISTAKES!r}]\n"
+        "print('codes', codes, 'tensorflow' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == f"codes {[2] * len(MISTAKES)} False", ended.stderr
+    assert not (tmp_path / "a.png").exists()
 
 
 def test_json_of_filters_and_activations(run_zoo, tmp_path):
@@ -175,7 +218,10 @@ def test_draw_without_graphviz(run_zoo, tmp_path, monkeypatch):
         (("nowhere.prototxt",), 2, "nowhere.prototxt"),
         (("nowhere",), 4, "no model named 'nowhere'"),
         ((DEFINITION, "-o", "net.pdf"), 2, ".svg, .png or .html"),
-        ((DEFINITION, "-o", "no/net.svg"), 2, "folder that exists"),
+        ((DEFINITION, "-o", "no/net.svg"), 2, "make it first"),
+        ((DEFINITION, "-o", ""), 2, "is empty"),
+        ((DEFINITION, "-o", "."), 2, "is a folder"),
+        ((DEFINITION, "--shape", "dta=1,1,28,28"), 2, "Did you mean data?"),
         ((DEFINITION, "--against", "nowhere.prototxt"), 2, "nowhere.prototxt"),
     ],
 )

@@ -1,5 +1,6 @@
 """`--plugin` on the command line."""
 
+import numpy as np
 import pytest
 
 from zoo.cli.main import COMMANDS, _parser
@@ -46,6 +47,25 @@ def test_a_plugin_that_is_not_there_or_fails_is_an_error_of_usage(net, tmp_path,
     done = run_zoo("inspect", "--net", net, "--plugin", broken, "--json")
     assert done.code == 2
     assert f"{broken} failed at line 2" in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "what"),
+    [
+        ("    def tops(self, layer, bottoms):\n        return [bottoms[7]]", 7, "IndexError"),
+        ("    def build(self, site):\n        return site.nothing", 7, "AttributeError"),
+    ],
+)
+def test_a_kind_that_fails_is_no_bug_of_zoo(net, tmp_path, run_zoo, body, line, what):
+    plugin = tmp_path / "mine.py"
+    imports = "import zoo\nfrom zoo.layers.kind import Kind\n\n"
+    plugin.write_text(f'{imports}@zoo.layer("KindA", "KindB")\nclass Mine(Kind):\n{body}\n')
+    arrays, out = tmp_path / "in.npz", tmp_path / "out.npz"
+    np.savez(arrays, data=np.ones((1, 3), np.float32))
+    done = run_zoo("run", "--net", net, "--input", arrays, "-o", out, "--plugin", plugin)
+    assert done.code == 2
+    assert f"the plugin {plugin} failed at line {line}: {what}" in done.err
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("module", COMMANDS, ids=lambda module: module.NAME)

@@ -116,3 +116,14 @@ def test_a_source_command_that_is_wrong_is_explained(run_zoo, words):
     done = run_zoo("source", *words)
     assert done.code == 2
     assert "source" in done.err
+
+
+def test_adding_a_source_tells_what_was_typed_and_what_was_done(run_zoo, models, tmp_path):
+    missing = run_zoo("source", "add", "lab", tmp_path / "nowhere")
+    assert missing.code == 2
+    assert f"zoo: {tmp_path}/nowhere does not exist; expected a folder" in missing.err
+    assert run_zoo("source", "add", "lab", models, "--json").json["changed"] is True
+    again = run_zoo("source", "add", "lab", models)
+    assert (again.code, again.out) == (0, "")
+    assert f"lab ({models}) is already in " in again.err
+    assert run_zoo("source", "add", "lab", models, "--json").json["changed"] is False

@@ -111,6 +111,15 @@ def test_a_target_without_a_directory_is_exit_2(run_zoo, models, given, tmp_path
     assert "make it first" in ended.err
 
 
+@pytest.mark.parametrize(
+    ("name", "told"), [("", "is empty"), (".", "is a folder"), ("out.txt", "ends with .npz")]
+)
+def test_what_can_be_no_npz_file_is_exit_2_before_the_inputs_are_read(run_zoo, name, told):
+    ended = run_zoo("run", "tiny", "--input", "nowhere.npz", "-o", name)
+    assert (ended.code, ended.out) == (2, "")
+    assert told in ended.err
+
+
 def test_no_gpu_is_exit_4_and_says_what_was_looked_for(run_zoo, models, given, out):
     ended = run_tiny(run_zoo, models, given, out, "--device", "gpu:99")
     assert ended.code == 4

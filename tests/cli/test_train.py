@@ -73,7 +73,7 @@ def test_weights_are_copied_by_name(folder, run_zoo):
         "train", "-solver", "solver.prototxt", "-weights", "s_iter_3.caffemodel,s_iter_6.caffemodel"
     )
     assert done.code == 0
-    assert "note: 1 layers start from s_iter_3.caffemodel, s_iter_6.caffemodel." in done.err
+    assert "note: 1 layer starts from s_iter_3.caffemodel, s_iter_6.caffemodel." in done.err
     both = ("--weights", "s_iter_3.caffemodel", "--snapshot", "s_iter_3.solverstate")
     assert run_zoo("train", "--solver", "solver.prototxt", *both).code == 2
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_info
 from transfer_data import write_pictures, write_small_model
 
 import zoo
@@ -87,6 +88,19 @@ def test_features_that_say_nothing_score_as_noise_does():
     assert logme(np.zeros((40, 3)), labels) == pytest.approx(expected, abs=1e-5)
 
 
+def test_the_score_is_computed_by_one_thread(monkeypatch):
+    """Where the processor is shared, several wait for each other."""
+    threads, decompose = set(), np.linalg.svd
+
+    def svd(*args, **settings):
+        threads.update(pool["num_threads"] for pool in threadpool_info())
+        return decompose(*args, **settings)
+
+    monkeypatch.setattr(np.linalg, "svd", svd)
+    logme(np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2)
+    assert threads == {1}
+
+
 def test_one_class_has_no_score():
     with pytest.raises(UsageError, match="two classes"):
         logme(np.ones((4, 2)), np.zeros(4, int))
@@ -143,6 +157,15 @@ def test_models_come_in_the_order_of_their_score(folder, capsys):
     scores = [entry["logme"] for entry in document]
     assert scores == sorted(scores, reverse=True)
     assert {entry["model"] for entry in document} == {"blind", "lenet_digits", "small"}
+
+
+def test_no_speed_is_told_of_rows_that_were_known(folder, capsys):
+    words = ["rank", str(folder / "photos"), str(folder / "models" / "small")]
+    assert main(words) == 0
+    first = capsys.readouterr().out.splitlines()[1].split("\t")
+    assert float(first[-1]) > 0
+    assert main(words) == 0
+    assert capsys.readouterr().out.splitlines()[1].split("\t") == [*first[:-1], "known"]
 
 
 def test_a_model_that_is_not_there_is_told(folder, capsys):

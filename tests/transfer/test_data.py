@@ -99,6 +99,18 @@ def test_a_list_has_labels_of_every_kind(photos, ends, labels, classes):
     assert data.files == [photos / name for name in names]
 
 
+def test_any_blank_before_a_label_will_do(photos):
+    lines = ["big dogs/b 1.png\t2", "cats/c.png  0\r"]
+    data = open_data(write_list(photos, lines))
+    assert (data.keys, data.labels.tolist()) == (["big dogs/b 1.png", "cats/c.png"], [2, 0])
+
+
+def test_a_list_of_files_alone_has_no_labels(photos):
+    names = ["big dogs/b 1.png", "cats/c.png"]
+    data = open_data(write_list(photos, names))
+    assert (data.keys, data.labels) == (names, None)
+
+
 def test_a_number_at_the_end_of_a_name_is_no_label(photos):
     (photos / "cats" / "c.png").rename(photos / "cats" / "beach 7")
     data = open_data(write_list(photos, ["cats/beach 7 1", "cats/d.png 0"]))
@@ -115,7 +127,11 @@ def test_all_missing_files_are_told_at_once(photos):
 
 @pytest.mark.parametrize(
     ("line", "told"),
-    [("cats/c.png", "has no label"), ("cats/c.png -1", "label of row 0 is -1"), ("", "no picture")],
+    [
+        ("cats/none.png", "has no label"),
+        ("cats/c.png -1", "label of row 0 is -1"),
+        ("", "no picture"),
+    ],
 )
 def test_a_list_that_makes_no_sense_is_told(photos, line, told):
     with pytest.raises(UsageError, match=told):
@@ -141,6 +157,22 @@ def test_columns_of_a_csv_name_its_labels(photos):
     assert (data.classes, data.labels.tolist()) == (("furry", "wet"), [[1, 0.5]])
     with pytest.raises(UsageError, match="expected 3 columns"):
         open_data(write_csv(photos, [["file", "furry", "wet"], ["cats/c.png", 1]]))
+
+
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("cats/c.png", "wet"), ("cats/d.png", "key")],
+        [("label", "path"), ("wet", "cats/c.png"), ("key", "cats/d.png")],
+        [("image", "sender", "Label"), ("cats/c.png", 9, "wet"), ("cats/d.png", 2, "key")],
+    ],
+)
+def test_columns_lie_anywhere_between_any_marks(photos, rows, between):
+    lines = [between.join(map(str, row)) for row in rows]
+    data = open_data(write_list(photos, lines, "list.tsv" if between == "\t" else "list.csv"))
+    assert (data.keys, data.classes) == (["cats/c.png", "cats/d.png"], ("key", "wet"))
+    assert data.labels.tolist() == [1, 0]
 
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (5, 8, 6, 3), dtype=np.uint8)
@@ -184,6 +216,34 @@ def test_hdf5_counts_as_caffes_and_floats_go_on_as_they_are(tmp_path):
         data.picture(0)
 
 
+def write_hdf5(path, data, label):
+    with h5py.File(path, "w") as file:
+        file["data"], file["label"] = data, label
+
+
+def test_hdf5_files_of_a_list_may_hold_pictures_and_values_with_labels_of_any_rank(tmp_path):
+    planes = PIXELS.transpose(0, 3, 1, 2)
+    write_hdf5(tmp_path / "a.h5", planes, NUMBERS)
+    write_hdf5(tmp_path / "b.h5", planes / 2, NUMBERS[:, None])
+    (tmp_path / "list.txt").write_text("a.h5\nb.h5\n")
+    data = open_data(tmp_path / "list.txt")
+    assert (data.labels.tolist(), data.is_pictures) == (NUMBERS.tolist() * 2, False)
+    np.testing.assert_array_equal(data.read(5), PIXELS[0] / 2)
+    np.testing.assert_array_equal(data.read(0), PIXELS[0])
+
+
+def test_hdf5_files_that_do_not_fit_together_are_told(tmp_path):
+    planes = PIXELS.transpose(0, 3, 1, 2)
+    write_hdf5(tmp_path / "a.h5", planes, NUMBERS)
+    write_hdf5(tmp_path / "b.h5", planes, np.zeros((5, 2)))
+    (tmp_path / "list.txt").write_text("a.h5\nb.h5\n")
+    with pytest.raises(UsageError, match="different numbers of labels a row"):
+        open_data(tmp_path / "list.txt")
+    (tmp_path / "list.txt").write_text("a.h5\nnone.h5\n")
+    with pytest.raises(UsageError, match=r"none\.h5 cannot be read as HDF5: there is no such file"):
+        open_data(tmp_path / "list.txt")
+
+
 def test_rows_of_features_go_on_as_they_are(tmp_path):
     features = np.arange(12.0).reshape(4, 3)
     np.savez(tmp_path / "x.npz", data=features, label=np.array([0.5, 1, 2, 3]))
@@ -200,6 +260,9 @@ def test_rows_of_features_go_on_as_they_are(tmp_path):
         ({"data": PIXELS, "label": np.array([1, 0, np.nan, 0, 1])}, "label of row 2"),
         ({"data": np.array([{}])}, "Python objects"),
         ({"data": PIXELS[:0], "label": NUMBERS[:0]}, "holds no row"),
+        ({"data": np.uint8(3)}, "expected arrays with a row for each picture, not one number"),
+        ({"data": PIXELS, "label": 3}, "expected arrays with a row for each picture"),
+        ({"data": PIXELS, "label": np.full((5, 2), "cat")}, "one name of a class a row"),
     ],
 )
 def test_arrays_that_make_no_sense_are_told(tmp_path, arrays, told):
@@ -248,6 +311,23 @@ def test_validation_data_has_the_classes_of_the_training_data(photos):
     assert (data.labels.tolist(), data.class_counts) == ([1], [0, 1])
     with pytest.raises(UsageError, match="'cat'.*Did you mean cats.*expected 'big dogs', 'cats'"):
         open_data(write_list(photos, ["cats/c.png cat"]), classes=("big dogs", "cats"))
+
+
+def test_numbers_without_names_are_the_places_of_the_classes(photos):
+    """As in Caffe's lists, whatever the classes are called."""
+    wanted = ("big dogs", "cats", "owls")
+    data = open_data(write_list(photos, ["cats/c.png 1", "cats/c.png 2"]), classes=wanted)
+    assert (data.labels.tolist(), data.classes) == ([1, 2], wanted)
+    with pytest.raises(UsageError, match="label 21 of cats/c.png, but the network has 3 outputs"):
+        open_data(write_list(photos, ["cats/c.png 21"]), classes=wanted)
+
+
+def test_numbers_that_are_the_names_of_classes_are_names(photos):
+    lines = ["cats/c.png 7", "cats/c.png 5"]
+    assert open_data(write_list(photos, lines), classes=("5", "7")).labels.tolist() == [1, 0]
+    (photos / "cats").rename(photos / "1")
+    with pytest.raises(UsageError, match="not made for: '1'"):
+        open_data(photos, classes=("big dogs", "cats"))
 
 
 def test_a_label_beyond_the_outputs_is_told_before_anything_runs(photos):

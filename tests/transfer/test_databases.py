@@ -1,5 +1,6 @@
 """Caffe's databases and lists read as Caffe reads them."""
 
+import io
 import itertools
 import json
 import shutil
@@ -69,8 +70,6 @@ def counted(count, shape=(1, 2, 3)):
 
 
 def png(pixels, mode=None):
-    import io
-
     stream = io.BytesIO()
     Image.fromarray(pixels, mode).save(stream, "PNG")
     return stream.getvalue()
@@ -179,9 +178,13 @@ def test_an_encoded_picture_with_alpha_has_four_channels_unless_colour_is_forced
     assert datum_values(datum, "row", force_gray=True).shape == (1, 1, 2)
 
 
-def test_an_encoded_picture_is_turned_only_where_colour_is_forced():
-    import io
+def test_an_encoded_grey_picture_with_a_transparent_grey_stays_one_channel():
+    stream = io.BytesIO()
+    Image.new("L", (2, 1), 7).save(stream, "PNG", transparency=7)
+    assert datum_values(Datum(encoded=True, data=stream.getvalue()), "row").tolist() == [[[7, 7]]]
 
+
+def test_an_encoded_picture_is_turned_only_where_colour_is_forced():
     stream, exif = io.BytesIO(), Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (16, 8)).save(stream, "JPEG", exif=exif)
@@ -196,6 +199,7 @@ def test_an_encoded_picture_is_turned_only_where_colour_is_forced():
         (Datum(channels=1, height=2, width=2, data=b"abc"), "3 values for a shape of"),
         (Datum(encoded=True, data=b"no picture"), "not a picture"),
         (Datum(encoded=True, data=png(np.zeros((2, 2), np.uint16))), "16 bits"),
+        (Datum(encoded=True, data=png(np.zeros((99, 99), np.uint8))[:60]), "damaged or cut short"),
     ],
 )
 def test_a_damaged_row_is_named(lmdb, tmp_path, datum, told):
@@ -220,6 +224,11 @@ def test_a_missing_or_broken_or_empty_lmdb_is_told(lmdb, tmp_path):
     (tmp_path / "broken" / "data.mdb").write_bytes(b"no database" * 1000)
     with pytest.raises(UsageError, match="cannot be read as LMDB"):
         open_source(data_layer("broken", 1), tmp_path, "TEST")
+    whole = lmdb(counted(200, (3, 20, 20)), "cut") / "data.mdb"
+    with whole.open("r+b") as file:
+        file.truncate(20000)
+    with pytest.raises(UsageError, match="cut short, 20000 bytes of"):
+        open_source(data_layer("cut", 1), tmp_path, "TEST")
     lmdb([], "empty")
     with pytest.raises(UsageError, match="is an empty database"):
         open_source(data_layer("empty", 1), tmp_path, "TEST")

@@ -210,6 +210,19 @@ def test_corrupt_pictures_are_told_and_all_others_done(folder, tmp_path, capsys)
     assert received.labels.tolist() == [0] * 4 + [1] * 4
 
 
+def test_the_command_tells_file_shapes_and_size(folder, tmp_path, capsys):
+    photos = write_pictures(tmp_path / "photos", {"a": 2, "b": 1})
+    target = tmp_path / "f.npz"
+    words = ["features", folder / "small", photos, "--blob", "conv1", "-o", target, "--quiet"]
+    assert main([str(word) for word in words]) == 0
+    facts = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert facts == {
+        "file": str(target),
+        "conv1": "3 x 4",
+        "size": f"{target.stat().st_size / 1000:.1f} kB",
+    }
+
+
 def test_pictures_without_classes_have_features_and_no_labels(model, tmp_path):
     photos = write_pictures(tmp_path / "photos", {"a": 3}) / "a"
     features = zoo.extract_features(model, photos, "conv1")

@@ -14,7 +14,8 @@ import zoo
 from zoo.caffe.message_copy import copy_without
 from zoo.cli.main import main
 from zoo.errors import UsageError
-from zoo.transfer.plan import Group, Plan, Stage, preset
+from zoo.transfer.plan import Group, Plan, Stage
+from zoo.transfer.presets import preset
 from zoo.transfer.tuning.range_test import range_test
 
 SHORT = preset("two-stage", 1.0).with_settings(epochs=2, mirror=False)
@@ -146,6 +147,14 @@ def test_a_loss_that_explodes_ends_the_test():
     assert curve.tenth == pytest.approx(0.1)
 
 
+def test_an_easy_batch_at_the_start_is_no_steepest_descent():
+    """The running mean of two batches jumps with the second; the loss falls from step 60 on."""
+    rates = np.geomspace(1e-6, 1, 100).tolist()
+    losses = [2.3, 1.3, *[2.0] * 58, *np.linspace(2.0, 0.5, 40)]
+    curve = range_test(lambda rate: losses[rates.index(rate)], rates, guessing=2.3)
+    assert curve.steepest > rates[60]
+
+
 def test_a_loss_that_is_no_number_ends_the_test_before_it():
     losses = iter([2.0, 1.5, np.nan])
     assert range_test(lambda _: next(losses), [1, 2, 3, 4], 0.7).losses == (2.0, 1.5)
@@ -161,6 +170,19 @@ def test_where_the_loss_never_falls_nothing_is_suggested():
 def test_a_plan_without_rates_is_refused(digits):
     with pytest.raises(UsageError, match="two-stage"):
         zoo.find_rate("lenet_digits", digits / "train.npz", stages="head")
+
+
+def test_how_far_it_is_is_told_step_by_step(digits):
+    told = []
+    zoo.find_rate(
+        "lenet_digits",
+        digits / "train.npz",
+        stages=preset("all", 1.0),
+        steps=3,
+        progress=lambda *now: told.append(now),
+    )
+    steps = [now for now in told if now[0] == "training at rising rates"]
+    assert steps == [("training at rising rates", done, 3) for done in range(3)]
 
 
 @pytest.mark.parametrize("wrong", [{"lowest": 0}, {"lowest": 1, "highest": 0.1}, {"steps": 1}])
@@ -181,7 +203,7 @@ def test_the_command_draws_and_tells(digits, tmp_path, capsys):
         assert image.format == "PNG"
         assert np.asarray(image).std() > 0
     assert main([*words, "-o", str(picture)]) == 2
-    assert "there already" in capsys.readouterr().err
+    assert "exists and was left as it is" in capsys.readouterr().err
     assert main(words) == 0
     shown = capsys.readouterr()
     assert shown.out.startswith("suggestion\t")

@@ -7,14 +7,17 @@ import pytest
 from finetune_log import without_times
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info
 
 import zoo
 from zoo.errors import UsageError
 from zoo.surgery.head import replace_head
 from zoo.transfer.evaluate import evaluate, evaluate_scores
 from zoo.transfer.finetune import fine_tune
-from zoo.transfer.plan import Group, Plan, Stage, preset
+from zoo.transfer.plan import Group, Plan, Stage
+from zoo.transfer.presets import preset
 from zoo.transfer.rates import param_rates
+from zoo.transfer.tuning import softmax_regression
 from zoo.transfer.tuning.softmax_regression import fit_linear
 from zoo.transfer.tuning.training import Trainer
 
@@ -66,6 +69,20 @@ def test_the_log_has_a_line_for_each_epoch(run):
         ("all", 1),
         ("all", 2),
     ]
+
+
+def test_how_far_it_is_is_told_batch_by_batch(digits, tmp_path):
+    told = []
+    settings = {"stages": short(epochs=1), "progress": lambda *now: told.append(now)}
+    tuned(digits, tmp_path / "run", **settings)
+    assert list(dict.fromkeys(what for what, _, _ in told)) == [
+        "decoding pictures",
+        "head: computing features",
+        "head: fitting the classifier",
+        "all, epoch 1 of 1",
+    ]
+    counts = [(done, total) for what, done, total in told if what == "all, epoch 1 of 1"]
+    assert counts == [(done, counts[0][1]) for done in range(counts[0][1] + 1)]
 
 
 def test_the_same_seed_gives_the_same_run(run, digits, tmp_path):
@@ -190,6 +207,19 @@ def test_the_linear_classifier_is_that_of_scikit_learn():
     scores = rows @ found.weights.T + found.biases
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), expected, atol=2e-3)
+
+
+def test_the_linear_classifier_is_fitted_by_one_thread(monkeypatch):
+    """Where the processor is shared, several wait for each other."""
+    threads, solve = set(), softmax_regression._solve
+
+    def watched(*args):
+        threads.update(pool["num_threads"] for pool in threadpool_info())
+        return solve(*args)
+
+    monkeypatch.setattr(softmax_regression, "_solve", watched)
+    fit_linear(np.eye(6, dtype=np.float32), np.arange(6) % 2, 2)
+    assert threads == {1}
 
 
 def test_an_evaluation_counts_each_class_and_its_calibration():

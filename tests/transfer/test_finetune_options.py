@@ -12,7 +12,8 @@ from zoo.transfer.data import Dataset
 from zoo.transfer.data_rows import Rows
 from zoo.transfer.evaluate import softmax
 from zoo.transfer.finetune import fine_tune
-from zoo.transfer.plan import Group, Plan, Stage, preset
+from zoo.transfer.plan import Group, Plan, Stage
+from zoo.transfer.presets import preset
 from zoo.transfer.tuning.feed import Feed
 
 NORMALISED = """
@@ -91,6 +92,31 @@ def test_mixed_precision_computes_in_bfloat16_and_learns_in_float32(between):
     whole, mixed = change(net, full), change(net, trainer.net)
     assert not np.array_equal(whole, mixed)
     np.testing.assert_allclose(mixed, whole, atol=0.03 * np.abs(whole).max())
+
+
+def test_mixup_mixes_each_picture_and_its_loss_with_its_opposite():
+    net, head = small_net()
+    pictures, labels = ROWS
+    share = 0.3
+    mixed = share * pictures + (1 - share) * pictures[::-1]
+    scores = zoo.to_keras(net, [head.scores])(mixed).numpy().astype(np.float64)
+    targets = np.eye(CLASSES)
+    wanted = share * targets[labels] + (1 - share) * targets[labels[::-1]]
+    loss, _ = trainer_of(net, head, plain_stage(mixup=1.0)).step(*ROWS, 1.0, share)
+    assert loss == pytest.approx(cross_entropy(softmax(scores), wanted).mean(), rel=1e-5)
+    whole = trainer_of(net, head, plain_stage())
+    alone = trainer_of(net, head, plain_stage(mixup=1.0))
+    assert alone.step(*ROWS, 1.0, 1.0) == pytest.approx(whole.step(*ROWS, 1.0))
+    np.testing.assert_allclose(change(net, alone.net), change(net, whole.net), atol=1e-7)
+
+
+def test_mixup_is_drawn_for_each_batch_and_again_alike():
+    losses = []
+    for seed in (0, 0, 1):
+        net, head = small_net()
+        trainer = trainer_of(net, head, plain_stage(mixup=1.0))
+        losses.append(trainer.epoch([ROWS, ROWS], 2, 0, seed)["loss"])
+    assert losses[0] == losses[1] != losses[2]
 
 
 def test_a_run_in_mixed_precision_reaches_what_one_in_full_does(digits, tmp_path):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info
 from transfer_data import write_pictures, write_small_model
 
 import zoo
@@ -14,7 +15,7 @@ from zoo.registry.card import Card
 from zoo.transfer.data import open_data
 from zoo.transfer.depths import depths, waists
 from zoo.transfer.features import Features, extract_features
-from zoo.transfer.probe import probe, probe_features
+from zoo.transfer.probe import CLASSIFIERS, probe, probe_features
 from zoo.transfer.probe_model import probe_net, save_probe
 
 
@@ -76,6 +77,19 @@ def test_labels_without_meaning_are_at_chance():
     found = probe_features(noise)
     assert abs(found.best.accuracy - 0.5) < 0.12
     assert found.chance == 0.5
+
+
+def test_fits_are_told_and_held_to_one_thread():
+    threads, told = set(), []
+
+    def progress(done, total):
+        threads.update(pool["num_threads"] for pool in threadpool_info())
+        told.append((done, total))
+
+    probe_features(made_features(), progress=progress)
+    fits = 5 * len(CLASSIFIERS["logreg"][1])
+    assert told == [(number, fits) for number in range(1, fits + 1)]
+    assert threads == {1}
 
 
 @pytest.mark.slow

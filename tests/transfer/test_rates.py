@@ -8,8 +8,9 @@ import pytest
 import zoo
 from zoo.errors import ParseError, UsageError
 from zoo.surgery.head import replace_head
-from zoo.transfer.plan import PRESETS, Group, Plan, Stage, preset
+from zoo.transfer.plan import Group, Plan, Stage
 from zoo.transfer.plan_file import read_plan
+from zoo.transfer.presets import PRESETS, preset
 from zoo.transfer.rates import param_rates, rate_table
 
 
@@ -74,6 +75,28 @@ def test_the_fields_rule_is_a_tenth_and_a_hundredth():
     assert [group.rate for group in stage.groups] == [0.05, 0.005]
 
 
+@pytest.mark.parametrize(
+    ("pictures", "steps", "rising", "lower", "mixup"),
+    [
+        (500, 500, 100, [200, 300, 400], 0),
+        (19_999, 500, 100, [200, 300, 400], 0),
+        (20_000, 10_000, 500, [3_000, 6_000, 9_000], 0.1),
+        (500_000, 20_000, 500, [6_000, 12_000, 18_000], 0.1),
+    ],
+)
+def test_big_transfers_rule_asks_only_how_many_pictures_there_are(
+    pictures, steps, rising, lower, mixup
+):
+    (stage,) = preset("bit", pictures=pictures).stages
+    assert stage.epochs == -(-steps * 32 // pictures)
+    step = stage.epochs / steps
+    assert stage.factor(rising / 2 * step) == pytest.approx(0.5)
+    for number, each in enumerate(lower):
+        assert stage.factor((each - 0.5) * step) == pytest.approx(0.1**number)
+        assert stage.factor((each + 0.5) * step) == pytest.approx(0.1 ** (number + 1))
+    assert (stage.groups[0].rate, stage.mixup, stage.weight_decay) == (0.003, mixup, 0)
+
+
 @pytest.mark.parametrize("name", [name.replace("K", "3") for name in PRESETS])
 def test_a_plan_survives_its_file(name, tmp_path):
     plan = preset(name)
@@ -91,12 +114,51 @@ def test_a_plan_survives_its_file(name, tmp_path):
         ("stages: []", "stages"),
         ("stages: [{name: a}, {name: a}]", "two stages"),
         ("stages: [{precision: half}]", "mixed"),
+        ("stages: {head: 1}", "with a list of stages"),
+        ("stages: [head]", "stage 1: expected fields"),
+        ("{scratch: maybe, stages: [{}]}", "scratch: expected true or false"),
+        ("stages: [{train: top}]", "train: expected head, received 'top'"),
+        ("stages: [{train: head, depths: [2, 3]}]", "trains the classifier alone"),
+        ("stages: [{cached: true, groups: [{layers: a, rate: 1}]}]", "trains the classifier alone"),
+        ("stages: [{groups: {layers: a, rate: 1}}]", "groups: expected a list"),
+        ("stages: [{groups: [{layers: [], rate: 1}]}]", "layers: expected names"),
+        ("stages: [{groups: [{layers: a, rate: fast}]}]", "rate: expected a number of 0 or more"),
+        ("stages: [{depths: {parts: 3, spread: 10}}]", "depths: expected two numbers"),
+        ("stages: [{depths: [2.5, 10]}]", "depths: expected two numbers"),
+        ("stages: [{depths: [3, 0]}]", "depths: expected two numbers"),
+        ("stages: [{scale: 1.2}]", "scale: expected two numbers"),
+        ("stages: [{scale: [2, 1]}]", "scale: expected two numbers"),
+        ("stages: [{rate: fast}]", "rate: expected a number of 0 or more, received 'fast'"),
+        ("stages: [{rate: .nan}]", "rate: expected a number of 0 or more"),
+        ("stages: [{epochs: true}]", "epochs: expected a whole number"),
+        ("stages: [{cut: [0.3, 2]}]", "cut: expected a number from 0 to 1, or a list"),
+        ("stages: [{mixup: -1}]", "mixup: expected a number of 0 or more"),
+        ("stages: [{patience: -1}]", "patience: expected a whole number of 0 or more"),
+        ("stages: [{warm_up: -1}]", "warm_up: expected a number of 0 or more"),
+        ("stages: [{cut: 2}]", "cut: expected a number from 0 to 1"),
+        ("stages: [{dropout: 1}]", "dropout: expected a number from 0 to below 1"),
+        ("stages: [{colour: 3}]", "colour: expected a number from 0 to below 1"),
+        ("stages: [{mirror: 2}]", "mirror: expected true or false"),
     ],
 )
 def test_what_is_wrong_in_a_plan_is_named(text, message, tmp_path):
     (tmp_path / "plan.yaml").write_text(text)
     with pytest.raises(UsageError, match=message):
         read_plan(tmp_path / "plan.yaml")
+
+
+def test_stages_without_a_name_are_called_by_their_number(tmp_path):
+    text = "- {train: head}\n- {name: 2e3, rate: 1e-3, depths: [2, 1e1], scale: [1e0, 2]}"
+    (tmp_path / "plan.yaml").write_text(text)
+    first, second = read_plan(tmp_path / "plan.yaml").stages
+    assert (first.name, second.name) == ("1", "2e3")
+    assert (second.rate, second.depths, second.scale) == (0.001, (2, 10), (1, 2))
+
+
+@pytest.mark.parametrize("part", ["last:0", "first:x", "last:0.5", "first:1/0"])
+def test_parts_that_cannot_be_cut_are_told(lenet, part):
+    with pytest.raises(UsageError, match=f"layers: '{part}': expected a number of parts"):
+        param_rates(*lenet, Stage("s", groups=(Group((part,), 0.1),)))
 
 
 def test_a_file_that_is_no_yaml_is_named_with_its_line(tmp_path):

@@ -1,5 +1,7 @@
 """WindowData draws windows of objects and of background, and warps them as Caffe does."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 from google.protobuf import text_format
@@ -88,6 +90,30 @@ def test_square_mode_makes_the_shorter_side_longer(folder):
     write(folder, [(1, 0.9, 10, 8, 21, 15)])
     batch = batch_of(folder, 'crop_mode: "square" fg_fraction: 1')
     np.testing.assert_array_equal(batch["data"][0], warped(folder, (10, 6, 22, 18)))
+
+
+def test_a_threshold_counts_as_the_file_writes_it(folder):
+    # 0.6 and 0.4 are rounded up in float32, in which Caffe compares.
+    write(folder, [(2, 0.6, *OBJECT), (1, 0.4, *OBJECT), (1, 0.1, *BACKGROUND)])
+    batch = batch_of(folder)
+    assert batch["label"].tolist() == [0, 0, 2, 2]
+    for picture in batch["data"][:2]:
+        np.testing.assert_array_equal(picture, warped(folder, BACKGROUND))
+
+
+def test_a_mirrored_window_is_cut_by_the_padding_of_its_own_side(folder):
+    # Widened to -1..6, of which 0..6 is there: 10.5 of 12 pixels behind 1.5, both rounded up.
+    write(folder, [(1, 0.9, 1, 8, 3, 15)])
+    batches = batches_of(folder, "context_pad: 3 fg_fraction: 1", "mirror: true")
+    pictures = [picture for batch in islice(batches, 3) for picture in batch["data"]]
+    plain, turned = np.zeros((2, 3, 12, 12), np.float32)
+    plain[:, :, 2:] = warped(folder, (0, 4, 6, 20), (12, 10))
+    turned[:, :, :11] = warped(folder, (0, 4, 6, 20), (12, 11))[..., ::-1]
+    seen = {
+        "turned" if np.array_equal(picture, turned) else np.array_equal(picture, plain)
+        for picture in pictures
+    }
+    assert seen == {"turned", True}
 
 
 def test_a_run_is_taken_up_where_it_was_left(folder):

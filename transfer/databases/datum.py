@@ -89,7 +89,8 @@ def _unchanged(content: bytes) -> NDArray[np.uint8]:
         image = Image.open(io.BytesIO(content))
         image.info.pop("exif", None)
         transparent = "transparency" in image.info
-        if image.mode in ("RGBA", "LA", "PA") or (transparent and image.mode in ("P", "RGB", "L")):
+        image.load()
+        if image.mode in ("RGBA", "LA", "PA") or (transparent and image.mode in ("P", "RGB")):
             bgra: NDArray[np.uint8] = np.asarray(image.convert("RGBA"))[..., [2, 1, 0, 3]]
             return bgra
     except Exception:  # whatever is wrong with it is told by the reader of all pictures

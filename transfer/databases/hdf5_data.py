@@ -20,7 +20,7 @@ from zoo.caffe.schema.caffe_pb2 import LayerParameter
 from zoo.errors import NetError, UsageError, did_you_mean
 from zoo.transfer.databases import Batch, batch_rng
 
-__all__ = ["batches"]
+__all__ = ["batches", "stored_numbers"]
 
 Rows = np.ndarray
 
@@ -37,6 +37,17 @@ def batches(
     files = _listed(layer, folder)
     rows = [_row_count(path, layer) for path in files]
     return _Reader(layer, files, rows, seed).batches(start * param.batch_size)
+
+
+def stored_numbers(
+    layer: LayerParameter, folder: Path, top: str
+) -> Iterator[tuple[Path, np.ndarray]]:
+    """Each file with all values of a top, where a row has one: labels of classes mostly."""
+    for path in _listed(layer, folder):
+        with _opened(path, layer) as file:
+            dataset = file[top]
+            if dataset.size == len(dataset):
+                yield path, dataset[()]
 
 
 @dataclass

@@ -23,7 +23,7 @@ from zoo.transfer.databases.parallel import threads
 from zoo.transfer.databases.picture_batch import check_layer, picture_batch
 from zoo.transfer.databases.transform import Transformer
 
-__all__ = ["batches"]
+__all__ = ["batches", "read_list"]
 
 Line = tuple[str, int]
 # Beside the numbers of batches and passes, from which all other chance follows.
@@ -39,7 +39,7 @@ def batches(
     if bool(param.new_height) != bool(param.new_width):
         raise NetError("new_height and new_width of image_data_param go together", layer.name)
     transformer = Transformer(layer, folder, phase)
-    lines = _read_list(layer, folder / param.source)
+    lines = read_list(layer, folder / param.source)
     skip = 0
     if param.rand_skip:
         skip = int(batch_rng(layer, seed, _SKIP).integers(param.rand_skip))
@@ -92,7 +92,14 @@ class _Reader:
         return str(path), pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def _read_list(layer: LayerParameter, source: Path) -> list[Line]:
+def read_list(layer: LayerParameter, source: Path) -> list[Line]:
+    """The lines of a list: path and label.
+
+    Raises
+    ------
+    UsageError
+        When it cannot be read, is empty, or a line has no whole number at its end.
+    """
     try:
         text = source.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
@@ -102,7 +109,7 @@ def _read_list(layer: LayerParameter, source: Path) -> list[Line]:
             " the current folder, as in Caffe."
         ) from None
     lines = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         name, _, label = line.rstrip().rpartition(" ")

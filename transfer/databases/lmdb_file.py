@@ -89,5 +89,17 @@ def _environment(path: Path) -> _Environment:
                 )
             except lmdb.Error as error:
                 raise UsageError(f"{path} cannot be read as LMDB: {error}") from None
+            _check_whole(found.lmdb, file, path)
             _OPEN[place] = found
         return found
+
+
+def _check_whole(lmdb: Any, file: Path, path: Path) -> None:
+    """Refuse a file that ends before its last page: the system ends a process that reads there."""
+    needed = (lmdb.info()["last_pgno"] + 1) * lmdb.stat()["psize"]
+    size = file.stat().st_size
+    if size < needed:
+        raise UsageError(
+            f"{path} cannot be read as LMDB: it is cut short, {size} bytes of {needed}; copy or"
+            " download it again"
+        )

@@ -46,7 +46,6 @@ class _Place(NamedTuple):
     size: tuple[int, int]
     top: int
     left: int
-    right: int
 
 
 def batches(
@@ -126,9 +125,8 @@ class _Reader:
         window, mirrored = drawn
         pixels = read_image(window.path)
         crop, param = self.layer.transform_param.crop_size, self.layer.window_data_param
-        place = _place(
-            window.box, pixels.shape[:2], crop, param.context_pad, param.crop_mode == "square"
-        )
+        is_square = param.crop_mode == "square"
+        place = _place(window.box, pixels.shape, crop, param.context_pad, is_square, mirrored)
         x1, y1, x2, y2 = place.box
         if not (0 <= x1 <= x2 < pixels.shape[1] and 0 <= y1 <= y2 < pixels.shape[0]):
             raise UsageError(
@@ -136,12 +134,10 @@ class _Reader:
                 f" is {pixels.shape[1]} x {pixels.shape[0]} (width x height)"
             )
         warped = resize_bilinear(pixels[y1 : y2 + 1, x1 : x2 + 1], place.size).transpose(2, 0, 1)
-        warped = warped[..., ::-1] if mirrored else warped
-        left = place.right if mirrored else place.left
-        width = min(warped.shape[2], crop - left)  # the right side may be rounded up
-        to = (slice(None), slice(place.top, place.top + warped.shape[1]), slice(left, left + width))
+        height, width = place.size
+        to = (..., slice(place.top, place.top + height), slice(place.left, place.left + width))
         out = np.zeros((3, crop, crop), np.float32)
-        out[to] = warped[..., :width]
+        out[to] = warped[..., ::-1] if mirrored else warped
         out[to] -= self._mean(crop)[to]
         return out * np.float32(param.scale)
 
@@ -157,31 +153,40 @@ class _Reader:
 
 
 def _place(
-    box: tuple[int, int, int, int], shape: tuple[int, ...], crop: int, pad: int, square: bool
+    box: tuple[int, int, int, int],
+    shape: tuple[int, ...],
+    crop: int,
+    pad: int,
+    square: bool,
+    mirrored: bool,
 ) -> _Place:
-    """Widen a window so that `pad` pixels of the crop show what is around it."""
+    """Widen a window so that `pad` pixels of the crop show what is around it.
+
+    In float32 as in Caffe, since it is rounded; a mirrored window has the padding of its right
+    side at the left.
+    """
     if not pad and not square:
-        return _Place(box, (crop, crop), 0, 0, 0)
+        return _Place(box, (crop, crop), 0, 0)
     x1, y1, x2, y2 = box
-    half_height, half_width = (y2 - y1 + 1) / 2, (x2 - x1 + 1) / 2
+    half_height, half_width = np.float32(y2 - y1 + 1) / 2, np.float32(x2 - x1 + 1) / 2
     centre_x, centre_y = x1 + half_width, y1 + half_height
     if square:
         half_height = half_width = max(half_height, half_width)
-    factor = crop / (crop - 2 * pad)
+    factor = np.float32(crop) / np.float32(crop - 2 * pad)
     x1, x2 = (_round(centre_x + side * half_width * factor) for side in (-1, 1))
     y1, y2 = (_round(centre_y + side * half_height * factor) for side in (-1, 1))
-    scale_x, scale_y = crop / (x2 - x1 + 1), crop / (y2 - y1 + 1)
+    scale_x, scale_y = (np.float32(crop) / np.float32(side) for side in (x2 - x1 + 1, y2 - y1 + 1))
     out_left, out_top = max(0, -x1), max(0, -y1)
     out_right, out_bottom = max(0, x2 - shape[1] + 1), max(0, y2 - shape[0] + 1)
     inside = (x1 + out_left, y1 + out_top, x2 - out_right, y2 - out_bottom)
     top = _round(out_top * scale_y)
-    left, right = _round(out_left * scale_x), _round(out_right * scale_x)
+    left = _round((out_right if mirrored else out_left) * scale_x)
     height = min(_round((inside[3] - inside[1] + 1) * scale_y), crop - top)
     width = min(_round((inside[2] - inside[0] + 1) * scale_x), crop - left)
-    return _Place(inside, (max(height, 1), max(width, 1)), top, left, right)
+    return _Place(inside, (max(height, 1), max(width, 1)), top, left)
 
 
-def _round(value: float) -> int:
+def _round(value: np.floating) -> int:
     """Halves away from zero, as in C."""
     return int(np.copysign(np.floor(abs(value) + 0.5), value))
 
@@ -207,7 +212,7 @@ def _read_windows(layer: LayerParameter, folder: Path) -> tuple[list[_Window], l
             path = folder / (param.root_folder + next(words))
             _channels, _height, _width, windows = (int(next(words)) for _ in range(4))
             for _ in range(windows):
-                label, overlap = int(next(words)), float(next(words))
+                label, overlap = int(next(words)), np.float32(next(words))
                 x1, y1, x2, y2 = (int(next(words)) for _ in range(4))
                 if overlap >= param.fg_threshold:
                     if label < 1:

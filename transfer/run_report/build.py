@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from zoo.caffe.replacing import check_target
 from zoo.errors import UnavailableError, UsageError
 from zoo.registry.atomic import write_atomically
 from zoo.transfer.run_report.charts import Chart, history_charts, stage_charts
@@ -214,8 +215,7 @@ def _write_pictures(folder: Path, pictures: Sequence[Picture]) -> tuple[Path, ..
 
 
 def _check_replaceable(path: Path) -> None:
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; name the file of the report")
+    check_target(path, (".html", ".htm"))
     if path.exists():
         with path.open("rb") as file:
             if GENERATOR.encode() not in file.read(2000):

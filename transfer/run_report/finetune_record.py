@@ -19,6 +19,7 @@ from zoo.errors import ZooError
 from zoo.net import Net
 from zoo.registry.atomic import write_atomically
 from zoo.transfer.data import Dataset
+from zoo.transfer.data_rows import printable_name
 from zoo.transfer.plan import Plan
 from zoo.transfer.rates import RateRow
 from zoo.transfer.run_report.build import build_report
@@ -54,9 +55,9 @@ def run_facts(
     """What is known of a run before it begins: what run.json holds."""
     train, validation = data
     spec = source.preprocess.spec
-    words = ["zoo finetune", source.name, train.path.name]
+    words = ["zoo finetune", source.name, printable_name(train.path.name)]
     if validation.path != train.path:
-        words += ["--val", validation.path.name]
+        words += ["--val", printable_name(validation.path.name)]
     return {
         "kind": "finetune",
         "source": source_facts(source),

@@ -12,14 +12,15 @@ from typing import Any
 
 from PIL import Image
 
-from zoo.errors import UnavailableError, UsageError, did_you_mean
+from zoo.errors import UnavailableError, UsageError
 from zoo.registry.atomic import write_atomically
+from zoo.transfer.new_output import check_new_file
 from zoo.transfer.run_report.build import history_page
 from zoo.transfer.run_report.charts import history_charts
 from zoo.transfer.run_report.drawing import draw_chart
 from zoo.transfer.run_report.history import History
 
-__all__ = ["write_history"]
+__all__ = ["check_history_file", "write_history"]
 
 _NUMBERS = ("phase", "run", "net", "iteration", "seconds", "rate", "pace", "loss")
 
@@ -39,20 +40,22 @@ def write_history(history: History, path: str | Path, title: str) -> Path:
     UnavailableError
         When it cannot be written.
     """
-    path = Path(path)
-    form = _FORMS.get(path.suffix.lower())
-    if form is None:
-        raise UsageError(
-            f"{path}: expected a name with one of the endings {', '.join(_FORMS)}."
-            f"{did_you_mean(path.suffix, _FORMS)}"
-        )
-    if path.exists():
-        raise UsageError(f"{path} exists and was left as it is. Name another.")
+    path = check_history_file(path)
     try:
-        write_atomically(path, form(history, title))
+        write_atomically(path, _FORMS[path.suffix.lower()](history, title))
     except OSError as error:
         raise UnavailableError(f"{path} cannot be written: {error.strerror or error}") from error
     return path
+
+
+def check_history_file(path: str | Path) -> Path:
+    """Refuse, before any work, what `write_history` cannot write.
+
+    Raises
+    ------
+    UsageError
+    """
+    return check_new_file(path, tuple(_FORMS))
 
 
 def _html(history: History, title: str) -> bytes:

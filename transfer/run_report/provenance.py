@@ -18,6 +18,7 @@ from zoo.registry.contents import README, weights_file
 from zoo.registry.hashes import hash_file
 from zoo.registry.publish_check import published_license
 from zoo.transfer.data import Dataset
+from zoo.transfer.data_rows import printable_name
 
 if TYPE_CHECKING:
     from zoo.loaded import LoadedModel
@@ -67,7 +68,7 @@ def weights_facts(path: Path) -> dict[str, Any]:
 def data_facts(data: Dataset) -> dict[str, Any]:
     """What a run was trained on or measured by; the name without the folders of this machine."""
     return {
-        "name": data.path.name,
+        "name": printable_name(data.path.name),
         "kind": data.kind,
         "rows": len(data),
         "sha256": data_hash(data),

@@ -83,8 +83,11 @@ class Watch:
             )
         ]
         parts = [list(part.values()) for part in (params, gradients)]
-        sums = [tf.add_n([tf.reduce_sum(tf.abs(each)) for each in part]) for part in parts]
-        squares = [tf.add_n([tf.reduce_sum(each * each) for each in part]) for part in parts]
+        zero = tf.constant(0.0)  # a net whose params are all frozen has no gradient to add
+        sums = [tf.add_n([zero, *(tf.reduce_sum(tf.abs(each)) for each in part)]) for part in parts]
+        squares = [
+            tf.add_n([zero, *(tf.reduce_sum(each * each) for each in part)]) for part in parts
+        ]
         return tf.stack([*means, *sums, *map(tf.sqrt, squares)])
 
     def lines(self, numbers: Sequence[float]) -> list[str]:

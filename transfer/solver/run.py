@@ -34,7 +34,7 @@ from zoo.transfer.solver.lint import check
 from zoo.transfer.solver.params import Param
 from zoo.transfer.solver.rates import Schedule
 from zoo.transfer.solver.read import read_solver
-from zoo.transfer.solver.setup import chosen_device, set_up
+from zoo.transfer.solver.setup import chosen_device, set_up, starting_weights
 from zoo.transfer.solver.signals import Effect
 from zoo.transfer.solver.snapshots import Place, snapshot
 from zoo.transfer.solver.step import Done
@@ -91,11 +91,6 @@ class CaffeSolver:
         open_source: OpenSource = open_source,
         listen: Listen | None = None,
     ) -> None:
-        if weights and snapshot is not None:
-            raise UsageError(
-                "give weights to fine-tune or a snapshot to go on from, not both: a snapshot has"
-                " weights of its own"
-            )
         self.folder = Path(folder)
         self.file = read_solver(solver, self.folder)
         self._listen: Listen = listen or (lambda event: None)
@@ -109,7 +104,7 @@ class CaffeSolver:
         found = set_up(
             self.param,
             self.folder,
-            [self.folder / path for path in self._weights(weights, snapshot)],
+            starting_weights(self.param, self.folder, weights, snapshot),
             None if snapshot is None else self.folder / snapshot,
             chosen_device(self.param, device),
             open_source,
@@ -292,12 +287,6 @@ class CaffeSolver:
             return
         self._good = self._snapshots[-1].state
         self._listen(self._snapshots[-1])
-
-    def _weights(self, given: Sequence[Location], snapshot: Location | None) -> list[Location]:
-        """The files to start from; as in Caffe a solver may name several between commas."""
-        if given or snapshot is not None:
-            return list(given)
-        return [name.strip() for names in self.param.weights for name in names.split(",")]
 
     def _close(self) -> None:
         for feed in (self._feed, *(trial.feed for trial in self._trials)):

@@ -10,15 +10,18 @@ from pathlib import Path
 
 from zoo.caffe.schema.caffe_pb2 import SolverParameter
 from zoo.caffe.solver_state import SolverState
+from zoo.errors import UsageError
 from zoo.net import Net
 from zoo.tensorflow_import import import_tensorflow
 from zoo.transfer.databases import OpenSource
+from zoo.transfer.databases import open_source as open_files
+from zoo.transfer.solver.labels import LabelCheck
 from zoo.transfer.solver.nets import Feed, Wanted, open_net, test_nets, train_net, with_weights
 from zoo.transfer.solver.snapshots import Place, check_prefix, read_snapshot
 from zoo.transfer.solver.step import TrainingStep
 from zoo.transfer.solver.trial import Trial
 
-__all__ = ["Setup", "chosen_device", "set_up"]
+__all__ = ["Setup", "chosen_device", "set_up", "starting_weights"]
 
 
 @dataclass
@@ -61,6 +64,7 @@ def set_up(
     wanted = train_net(param, folder)
     net, feed = open_net(wanted, folder, open_source, seed=place.seed, start=place.batches)
     check_prefix(param, folder, net)
+    check = _label_check(net, folder, open_source)
     if snapshot is not None:
         net = net.load_weights(saved)
     net = with_weights(net, weights)
@@ -70,7 +74,7 @@ def set_up(
         net.initialized(place.seed), param, device, history=history, seed=place.seed
     )
     step.model.generators = place.generators
-    feed.prepare_by(step.model.arrays)
+    feed.prepare_by(lambda batch: step.model.arrays(check(batch)))
     starts = chain(place.tested, repeat(0))
     trials = [
         _trial(each, start, net, folder, weights, place.seed, device, open_source)
@@ -78,6 +82,26 @@ def set_up(
     ]
     fresh = frozenset(net.param_shapes.keys() - net.params.keys())
     return Setup(step, feed, trials, state, place.seed, notes, fresh)
+
+
+def starting_weights(
+    param: SolverParameter, folder: Path, given: Sequence[str | Path], snapshot: str | Path | None
+) -> list[Path]:
+    """The files to start from; as in Caffe a solver may name several between commas.
+
+    Raises
+    ------
+    UsageError
+        When both weights and a snapshot are given.
+    """
+    if given and snapshot is not None:
+        raise UsageError(
+            "give weights to fine-tune or a snapshot to go on from, not both: a snapshot has"
+            " weights of its own"
+        )
+    if given or snapshot is not None:
+        return [folder / path for path in given]
+    return [folder / name.strip() for names in param.weights for name in names.split(",")]
 
 
 def chosen_device(param: SolverParameter, device: str | None) -> str | None:
@@ -113,10 +137,19 @@ def _trial(
     open_source: OpenSource,
 ) -> Trial:
     net, feed = open_net(wanted, folder, open_source, seed=seed, start=start)
+    _label_check(net, folder, open_source)
     # What both networks have comes from the one under training before each test.
     if not net.param_shapes.keys() <= trained.param_shapes.keys():
         net = with_weights(net, weights)
     return Trial(net.initialized(seed), feed, device)
+
+
+def _label_check(net: Net, folder: Path, open_source: OpenSource) -> LabelCheck:
+    """What looks at the labels of each batch, when it has looked at those in files."""
+    check = LabelCheck(net)
+    if open_source is open_files:
+        check.stored(folder)
+    return check
 
 
 def _resumed(path: Path, state: SolverState, place: Place | None) -> str:
@@ -135,6 +168,6 @@ def _copied(net: Net, weights: Sequence[Path]) -> list[str]:
     copied = len(net.param_shapes) - len(fresh)
     names = ", ".join(map(str, weights))
     return [
-        f"{copied} layers start from {names}"
+        f"{copied} {'layer starts' if copied == 1 else 'layers start'} from {names}"
         + (f"; these start fresh: {', '.join(fresh)}." if fresh else ".")
     ]

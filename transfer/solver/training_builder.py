@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from zoo.build.backward_builder import BackwardBuilder
-from zoo.build.model import Builder
+from zoo.build.builder import Builder
 from zoo.build.need_backward import Step
 from zoo.layers.site import Blob, Standing
 from zoo.net import Layer, Net

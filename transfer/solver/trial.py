@@ -15,6 +15,7 @@ from zoo.build.need_backward import with_named_losses
 from zoo.build.predict import Predictor
 from zoo.net import Net
 from zoo.transfer.solver.events import Scores
+from zoo.transfer.solver.labels import LabelCheck
 from zoo.transfer.solver.model import weights_of
 from zoo.transfer.solver.nets import Feed
 
@@ -39,7 +40,7 @@ class Trial:
         self._losses = {name: self._weights[name] for name in losses}
         blobs = list(dict.fromkeys([*self._outputs, *losses]))
         self._predictor = Predictor(self._net, blobs, device)
-        feed.prepare_by(lambda batch: batch)
+        feed.prepare_by(LabelCheck(net))
 
     def run(
         self, trained: Net, batches: int, interrupted: Callable[[], bool]

@@ -90,10 +90,10 @@ class Update:
         return blobs
 
     def norm(self, gradients: Mapping[Owner, Any]) -> Any:
-        """Of all gradients together, as a tensor; 0 where nothing is clipped."""
+        """Of all gradients together, as a tensor; 0 where nothing is clipped, or nothing learns."""
         import tensorflow as tf
 
-        if self._solver.clip_gradients < 0:
+        if self._solver.clip_gradients < 0 or not gradients:
             return tf.constant(0.0)
         return tf.sqrt(tf.add_n([tf.reduce_sum(each * each) for each in gradients.values()]))
 

@@ -115,18 +115,24 @@ class Checkpoint:
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
+            facts = json.loads(str(arrays.pop("facts")))
         except FileNotFoundError:
             raise UsageError(
-                f"{path.parent}: there is no unfinished run to go on with. Begin anew, without"
-                " resume."
+                f"{path.parent}: there is no unfinished run to go on with; leave out --resume"
+                " (resume=True)."
             ) from None
-        except (OSError, ValueError, BadZipFile) as error:
-            raise UsageError(f"{path}: the run cannot be gone on with: {error}") from None
-        facts = json.loads(str(arrays.pop("facts")))
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+            raise UsageError(
+                f"{path} is damaged ({error}), so the run cannot be gone on with. Remove"
+                f" {path.parent} to begin anew."
+            ) from None
         differing = [key for key in task if task[key] != facts["task"].get(key)]
         if differing:
             said = ", ".join(f"{key} was {facts['task'].get(key)!r}" for key in differing)
-            raise UsageError(f"{path} is that of another run: {said}. Begin anew, without resume.")
+            raise UsageError(
+                f"{path} is that of another run: {said}. Go on with the same as then; or, to begin"
+                f" anew, remove {path.parent} and leave out --resume (resume=True)."
+            )
 
         @cache
         def net_at(place: int) -> Net:

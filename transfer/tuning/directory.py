@@ -15,6 +15,7 @@ from zoo.registry.card import Card
 from zoo.registry.contents import weights_file
 from zoo.registry.hashes import hash_file
 from zoo.registry.publish_check import published_license
+from zoo.transfer.data_rows import printable_name
 from zoo.transfer.licence_files import copy_licence
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Outcome:
 def write_model(directory: Path, net: Net, outcome: Outcome) -> list[str]:
     """Write definition, weights, .keras, labels, licence, readme, plan, metrics; returns notes."""
     notes: list[str] = []
+    outcome = replace(outcome, data=_named(*outcome.data), validation=_named(*outcome.validation))
     net.save(directory / "deploy.prototxt", directory / "model.caffemodel")
     try:
         notes += convert(net, directory / "model.keras", force=True).notes
@@ -78,6 +80,11 @@ def write_model(directory: Path, net: Net, outcome: Outcome) -> list[str]:
     copy_licence(outcome.source.directory, directory)
     _card(directory, outcome).write(directory / "readme.md")
     return notes
+
+
+def _named(name: str, rows: int) -> tuple[str, int]:
+    """The name of some data as a readme can hold it, and how many rows it has."""
+    return printable_name(name), rows
 
 
 def _card(directory: Path, outcome: Outcome) -> Card:

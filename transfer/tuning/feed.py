@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from zoo.input_spec import InputSpec
 from zoo.surgery.head import Head
 from zoo.transfer.augment import Augment
 from zoo.transfer.data import Dataset
+from zoo.transfer.data_rows import PartProgress, nothing
 from zoo.transfer.plan import Stage
 
 __all__ = ["Feed"]
@@ -30,12 +31,14 @@ class Feed:
     spec : how pictures become inputs.
     train : the rows.
     seed : of all chance.
+    progress : called with what is done now, how many batches of it, and of how many.
     """
 
     head: Head
     spec: InputSpec
     train: Dataset
     seed: int
+    progress: PartProgress = field(default=nothing, kw_only=True)
 
     def epoch(self, stage: Stage, number: int) -> tuple[Iterator[Any], int]:
         """Batches to train on, and how many."""
@@ -51,7 +54,16 @@ class Feed:
             seed=self.seed,
             epoch=number * passes,
         )
-        return (batch for _ in range(passes) for batch in pipeline), passes * per_pass
+        batches, length = (batch for _ in range(passes) for batch in pipeline), passes * per_pass
+        what = f"{stage.name}, epoch {number + 1} of {stage.epochs}"
+        return self.counted(batches, length, what), length
+
+    def counted(self, batches: Iterable[Any], length: int, what: str) -> Iterator[Any]:
+        """The same batches; what is done with them is told while it is."""
+        for done, batch in enumerate(batches):
+            self.progress(what, done, length)
+            yield batch
+        self.progress(what, length, length)
 
     def class_weights(self, stage: Stage) -> NDArray[np.float32]:
         """How much a row of each class counts; 1 on average."""

@@ -48,7 +48,10 @@ def head_features(net: Net, head: Head, batches: Iterable[Any]) -> NDArray[np.fl
 def solved_head(feed: Feed, stage: Stage, net: Net) -> tuple[Net, Linear, NDArray[np.float32]]:
     """The net with the best linear classifier on its features; it, and the features."""
     batches = feed.train.pipeline(feed.spec, batch_size=stage.batch_size)
-    features = head_features(net, feed.head, batches)
+    length = -(-len(feed.train) // stage.batch_size)
+    counted = feed.counted(batches, length, f"{stage.name}: computing features")
+    features = head_features(net, feed.head, counted)
+    feed.progress(f"{stage.name}: fitting the classifier", 0, 1)
     labels = np.asarray(feed.train.labels)
     linear = fit_linear(
         features,

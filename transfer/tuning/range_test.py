@@ -14,6 +14,7 @@ import numpy as np
 __all__ = ["Curve", "range_test"]
 
 _SMOOTH = 0.9  # what a smoothed loss keeps of the one before
+_SETTLING = 10  # steps after which one batch no longer moves the running mean by itself
 _DIVERGED = 4  # times the lowest loss
 
 
@@ -34,7 +35,8 @@ class Curve:
 
     @property
     def steepest(self) -> float | None:
-        """Where the smoothed loss falls fastest; None where it never falls.
+        """Where the smoothed loss falls fastest, once it is the mean of some batches; None where it
+        never falls.
 
         >>> round(Curve((1e-3, 1e-2, 1e-1, 1), (), (2.0, 1.9, 1.1, 1.0)).steepest, 3)
         0.01
@@ -42,8 +44,9 @@ class Curve:
         lowest = self._lowest
         if not lowest:
             return None
-        slopes = np.diff(self.smoothed[: lowest + 1])
-        return self.rates[int(np.argmin(slopes))]
+        first = min(_SETTLING, lowest // 2)
+        slopes = np.diff(self.smoothed[first : lowest + 1])
+        return self.rates[first + int(np.argmin(slopes))]
 
     @property
     def tenth(self) -> float | None:

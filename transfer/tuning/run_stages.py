@@ -177,7 +177,7 @@ def _borne(rates: list[ParamRate], bench: Bench) -> list[ParamRate]:
 
 def _is_enough(stage: Stage, done: int, best: int) -> bool:
     """Whether no better epoch has come for so long that none is to be expected."""
-    cut = round(stage.cut * stage.epochs) if stage.schedule == "step" else 0
+    cut = round(max(stage.cuts) * stage.epochs) if stage.schedule == "step" else 0
     return bool(stage.patience) and done - max(best, cut) >= stage.patience
 
 

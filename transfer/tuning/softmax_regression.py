@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 __all__ = ["Linear", "fit_linear"]
 
@@ -70,9 +71,10 @@ def fit_linear(
     mean, spread = features.mean(axis=0), max(float(features.std()), 1e-12)
     rows = ((features - mean) / spread).astype(np.float64)
     counts = np.ones(len(rows)) if row_weights is None else row_weights.astype(np.float64)
-    penalty, accuracy = _chosen(rows, labels, counts, classes, folds, seed)
     start = np.zeros((classes, rows.shape[1] + 1))
-    found = _solve(rows, labels, counts, penalty, start, _FLAT)
+    with threadpool_limits(1):  # several wait for each other where the processor is shared
+        penalty, accuracy = _chosen(rows, labels, counts, classes, folds, seed)
+        found = _solve(rows, labels, counts, penalty, start, _FLAT)
     weights = found[:, :-1] / spread
     biases = found[:, -1] - weights @ mean
     return Linear(weights.astype(np.float32), biases.astype(np.float32), penalty, accuracy)

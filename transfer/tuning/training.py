@@ -159,13 +159,15 @@ class Trainer:
         loss and accuracy on what was trained on, as it was seen, and the factor of the rates.
         """
         self.reseed(seed, number)
+        chance, mixup = np.random.default_rng([seed, number]), self.stage.mixup
         loss = right = rows = 0.0
         factor = 1.0
         for index, (inputs, labels) in enumerate(batches):
             factor = self.stage.factor(number + index / length)
             if watcher is not None:
                 watcher.before(self.steps, {self._input: inputs, "label": labels})
-            batch_loss, batch_right = self.step(inputs, labels, factor)
+            share = chance.beta(mixup, mixup) if mixup else 1.0
+            batch_loss, batch_right = self.step(inputs, labels, factor, share)
             if watcher is not None:
                 watcher.after(self.steps - 1, batch_loss)
             loss += batch_loss * len(labels)
@@ -177,8 +179,13 @@ class Trainer:
         """Let Dropout draw what it does in this epoch of a run with this seed."""
         reseed(self._model, (seed * 100_003 + number) % 2**31)
 
-    def step(self, inputs: Any, labels: Any, factor: float) -> tuple[float, float]:
-        """One step at `factor` times the rates; mean loss before it, and how many were right."""
+    def step(
+        self, inputs: Any, labels: Any, factor: float, share: float = 1.0
+    ) -> tuple[float, float]:
+        """One step at `factor` times the rates; mean loss before it, and how many were right.
+
+        In a stage with mixup each row is mixed with its opposite in the batch and has `share`.
+        """
         import tensorflow as tf
 
         rate = factor * self._rule.correction(self._solver, self.steps)
@@ -186,6 +193,7 @@ class Trainer:
             tf.convert_to_tensor(inputs),
             tf.convert_to_tensor(labels),
             tf.constant(rate, tf.float32),
+            tf.constant(share, tf.float32),
         )
         self.steps += 1
         return float(loss), float(right)
@@ -209,14 +217,19 @@ class Trainer:
             for variable, rate in zip(variables, self._rates, strict=True):
                 yield f"{part}/{rate.owner[0]}/{rate.owner[1]}", variable
 
-    def _update_all(self, inputs: Any, labels: Any, rate: Any) -> tuple[Any, Any]:
+    def _update_all(self, inputs: Any, labels: Any, rate: Any, share: Any) -> tuple[Any, Any]:
         import tensorflow as tf
+
+        if self.stage.mixup:
+            inputs = share * inputs + (1 - share) * tf.reverse(inputs, [0])
 
         values = [variable.value for variable in self._variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             scores = _flat(self._model(inputs, training=True))
             loss = self.loss(scores, labels)
+            if self.stage.mixup:
+                loss = share * loss + (1 - share) * self.loss(scores, tf.reverse(labels, [0]))
         gradients = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         if self.stage.clip:
             gradients, _ = tf.clip_by_global_norm(gradients, self.stage.clip)

@@ -12,16 +12,10 @@ from typing import Any
 
 from zoo.errors import UnavailableError, UsageError
 
-__all__ = ["CHECKPOINT", "append", "begin", "check_free", "finish", "keeping", "logging"]
+__all__ = ["CHECKPOINT", "append", "begin", "finish", "keeping", "logging"]
 
 CHECKPOINT = "checkpoint.npz"
 _LOG = "log.jsonl"
-
-
-def check_free(directory: Path) -> None:
-    """Raise UsageError when the output is there already."""
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UsageError(f"{directory} is there already, and is not replaced; name another output")
 
 
 def begin(directory: Path, resume: bool) -> Path:

@@ -19,6 +19,7 @@ import numpy as np
 from zoo.input_spec import InputSpec
 from zoo.resize import resize_bilinear
 from zoo.transfer.data import Dataset
+from zoo.transfer.data_rows import PartProgress, nothing
 
 __all__ = ["warped_once"]
 
@@ -26,7 +27,9 @@ _MOST_BYTES = 8_000_000_000
 
 
 @contextmanager
-def warped_once(data: Dataset, spec: InputSpec) -> Iterator[Dataset]:
+def warped_once(
+    data: Dataset, spec: InputSpec, progress: PartProgress = nothing
+) -> Iterator[Dataset]:
     """The same rows, with the pictures as bytes of the size that `spec` warps them to.
 
     Data that would take too much room, for which the disk has none, or that are no pictures, are
@@ -54,7 +57,8 @@ def warped_once(data: Dataset, spec: InputSpec) -> Iterator[Dataset]:
 
     with tempfile.TemporaryFile() as file, ThreadPoolExecutor() as pool:
         try:
-            list(pool.map(warp, range(len(data))))
+            for done, _ in enumerate(pool.map(warp, range(len(data))), 1):
+                progress("decoding pictures", done, len(data))
         except OSError:
             rows = data.rows
         else:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.build.model import keras_name
+from zoo.build.conventions import keras_name
 from zoo.build.predict import device_scope
 from zoo.layers.kind import Shape
 from zoo.net import Layer, Net

@@ -8,9 +8,9 @@ import struct
 
 import numpy as np
 import pytest
+from digit_pictures import write_digits
 from html_page import HtmlPage
 from PIL import Image
-from sklearn.datasets import load_digits
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
 import zoo
@@ -21,26 +21,18 @@ from zoo.registry.card import Card
 from zoo.registry.card_facts import card_facts, is_measured
 from zoo.transfer.data import open_data
 from zoo.transfer.finetune import fine_tune
-from zoo.transfer.plan import preset
+from zoo.transfer.presets import preset
 from zoo.transfer.run_report.build import build_report
 from zoo.transfer.run_report.filters import write_filters
 from zoo.transfer.run_report.provenance import data_hash
 
 # Names that have to be escaped, drawn and never taken for markup or a formula.
-NAMES = np.array(["<b>five</b>", "six & $x_$", "七", "eight", "_nine"])
+NAMES = ["<b>five</b>", "six & $x_$", "七", "eight", "_nine"]
 
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    """Ten pictures of each of the digits 5 to 9 to train on, and ten others."""
-    folder = tmp_path_factory.mktemp("digits")
-    digits = load_digits()
-    pictures = np.clip(digits.images * 16, 0, 255).astype(np.uint8)
-    rows = np.stack([np.flatnonzero(digits.target == label)[:20] for label in range(5, 10)])
-    for name, part in (("train", rows[:, :10].ravel()), ("val", rows[:, 10:].ravel())):
-        labels = NAMES[digits.target[part] - 5]
-        np.savez(folder / f"{name}.npz", data=pictures[part], label=labels)
-    return folder
+    return write_digits(tmp_path_factory.mktemp("digits"), NAMES)
 
 
 def tuned(digits, output, **settings):
@@ -307,6 +299,10 @@ def test_the_report_goes_where_it_is_wanted_but_over_no_other_file(run, tmp_path
     with pytest.raises(UsageError, match="left as it was"):
         build_report(run.directory, target)
     assert target.read_text() == "<html>my thesis</html>"
+    for wrong, told in (("x.quatsch", "ends with .html"), ("no/x.html", "there is no directory")):
+        assert main(["report", str(run.directory), "-o", str(tmp_path / wrong)]) == 2
+        assert told in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_an_unfinished_run_has_a_report_of_its_curves(digits, tmp_path, capsys):

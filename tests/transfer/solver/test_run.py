@@ -125,6 +125,17 @@ def test_gradients_that_are_clipped_are_told_of(project):
     assert all(event.norm > event.limit == pytest.approx(0.01) for event in events)
 
 
+def test_a_network_that_is_wholly_frozen_is_run(project):
+    rates = "param { lr_mult: 0 } param { lr_mult: 0 } inner_product_param"
+    frozen = TESTED.replace("inner_product_param", rates)
+    settings = "clip_gradients: 1 iter_size: 2 debug_info: true display: 1"
+    run = CaffeSolver("solver.prototxt", folder=project(settings, frozen))
+    before = run.net.params["ip"]
+    run.step(3)
+    for one, other in zip(before, run.net.params["ip"], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 SHARED_WEIGHT = """\
 layer { name: "data" type: "HDF5Data" top: "x" top: "y"
   hdf5_data_param { source: "list.txt" batch_size: 10 } }
