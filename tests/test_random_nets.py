@@ -78,7 +78,7 @@ def reread(net):
         return Net.read(*files)
 
 
-@settings(FIXED, max_examples=30)
+@settings(FIXED, max_examples=12)
 @given(random_nets())
 def test_random_nets_compute_the_same_plain_folded_and_from_files(sample):
     check(sample)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from zoo.errors import CardError
 from zoo.registry.readme.entry import Entry
-from zoo.registry.readme.lines import line_end
+from zoo.registry.readme.lines import is_fence, line_end
 from zoo.registry.readme.models import Model
 from zoo.registry.readme.table import Table, cells
 from zoo.registry.readme.values import render
@@ -71,8 +71,10 @@ class BlockLayout:
         del lines[entry.first : entry.last]
 
     def _rendered(self, key: str, value: Any, lead: str, end: str) -> list[str]:
-        text = render(key, value, plain=not self.strict, one_line=self.one_line)
         below = " " * len(lead)
+        text = render(key, value, plain=not self.strict, one_line=self.one_line)
+        if any(is_fence(below + line) for line in text.split("\n")[1:]):
+            text = render(key, value, plain=not self.strict, one_line=True)
         return [
             (lead if number == 0 else below) + line + end
             for number, line in enumerate(text.split("\n"))

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zoo.errors import CardError
@@ -37,6 +37,7 @@ def lines(text):
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @given(value=TEXT)
+@example(value="---\n")
 @settings(max_examples=60, deadline=None)
 def test_any_text_is_written_in_its_line_and_read_back(form, value):
     changed = Card.parse(form).with_values(license=value)

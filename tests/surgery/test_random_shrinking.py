@@ -93,7 +93,7 @@ def zero_filters(net, layer, number):
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.generate],
-    max_examples=15,
+    max_examples=6,
 )
 @given(random_nets(KINDS))
 def test_random_nets_compute_the_same_after_surgery(sample):
