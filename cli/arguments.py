@@ -17,7 +17,9 @@ from zoo.errors import UsageError, did_you_mean
 
 __all__ = [
     "Parser",
+    "add_batch",
     "add_command",
+    "add_device",
     "add_engine",
     "add_plan",
     "add_shared",
@@ -205,6 +207,22 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
         default="two-stage",
         metavar="NAME",
         help="two-stage (default), head, all, scratch, last:K, first:K, gradual or bit",
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """`--device`, for commands that run a network."""
+    parser.add_argument("--device", help="cpu or gpu:0; by default what TensorFlow chooses")
+
+
+def add_batch(parser: argparse.ArgumentParser) -> None:
+    """`--batch`, for commands that run a network over many pictures."""
+    parser.add_argument(
+        "--batch",
+        type=positive_argument,
+        default=32,
+        metavar="N",
+        help="pictures at a time (default: 32); fewer need less memory",
     )
 
 

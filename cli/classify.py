@@ -8,7 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli.arguments import add_command, add_engine, add_sources, positive_argument
+from zoo.cli.arguments import (
+    add_batch,
+    add_command,
+    add_device,
+    add_engine,
+    add_sources,
+    positive_argument,
+)
 from zoo.cli.definition import add_partial, tell_partial
 from zoo.cli.output import Output, is_terminal
 from zoo.cli.progress import counting, transferring
@@ -53,14 +60,8 @@ def add(subparsers: Any) -> None:
         default=1,
         help="average over the ten standard crops instead of taking the centre",
     )
-    parser.add_argument(
-        "--batch",
-        type=positive_argument,
-        default=32,
-        metavar="N",
-        help="pictures at a time (default: 32); fewer need less memory",
-    )
-    parser.add_argument("--device", help="cpu or gpu:0; by default what TensorFlow chooses")
+    add_batch(parser)
+    add_device(parser)
     add_engine(parser)
     add_partial(parser)
     add_sources(parser)

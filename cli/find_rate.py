@@ -5,10 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli.arguments import add_command, add_plan, add_sources, positive_argument
+from zoo.cli.arguments import (
+    add_command,
+    add_device,
+    add_plan,
+    add_sources,
+    positive_argument,
+)
 from zoo.cli.output import Output
 from zoo.cli.progress import counting_parts, transferring
-from zoo.cli.reading import add_device
 from zoo.transfer.presets import preset
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli.arguments import add_sources, positive_argument
+from zoo.cli.arguments import add_batch, add_device, add_sources
 from zoo.cli.output import Output
 from zoo.cli.progress import transferring
 
@@ -62,14 +62,8 @@ def add_running(parser: argparse.ArgumentParser, *, batch: bool = False) -> None
     """`-o`, `--device`, `--source`, and `--batch` where many pictures go through."""
     parser.add_argument("-o", "--output", required=True, metavar="PNG", help="the file to write")
     if batch:
-        parser.add_argument(
-            "--batch",
-            type=positive_argument,
-            default=32,
-            metavar="N",
-            help="pictures at a time (default: 32); fewer need less memory",
-        )
-    parser.add_argument("--device", help="cpu or gpu:0; by default what TensorFlow chooses")
+        add_batch(parser)
+    add_device(parser)
     add_sources(parser)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli.arguments import add_engine, add_sources, positive_argument
+from zoo.cli.arguments import add_batch, add_device, add_engine, add_sources
 from zoo.cli.output import Output
 from zoo.cli.progress import transferring
 from zoo.errors import UsageError
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = [
     "add_blobs",
     "add_data",
-    "add_device",
     "add_model_and_data",
     "add_reading",
     "loaded",
@@ -55,21 +54,10 @@ def add_blobs(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """How the network runs, and where models are looked for."""
-    parser.add_argument(
-        "--batch",
-        type=positive_argument,
-        default=32,
-        metavar="N",
-        help="pictures at a time (default: 32); fewer need less memory",
-    )
+    add_batch(parser)
     add_device(parser)
     add_engine(parser)
     add_sources(parser)
-
-
-def add_device(parser: argparse.ArgumentParser) -> None:
-    """`--device`."""
-    parser.add_argument("--device", help="cpu or gpu:0; by default what TensorFlow chooses")
 
 
 def loaded(args: argparse.Namespace, output: Output) -> LoadedModel:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from zoo.caffe.replacing import check_target
-from zoo.cli.arguments import add_command, add_engine, add_sources, shapes_of
+from zoo.cli.arguments import add_command, add_device, add_engine, add_sources, shapes_of
 from zoo.cli.definition import (
     add_net_files,
     add_partial,
@@ -87,7 +87,7 @@ def add(subparsers: Any) -> None:
         metavar="NUMBER",
         help="with --phase train: what Dropout draws from, to have the same values again",
     )
-    parser.add_argument("--device", help="cpu or gpu:0; by default what TensorFlow chooses")
+    add_device(parser)
     add_engine(parser)
     add_sources(parser)
 

@@ -51,7 +51,7 @@ def read_mat(path: Path) -> Rows:
 
 
 def _from_matlab(path: Path) -> Arrays:
-    from scipy.io import loadmat  # type: ignore[import-untyped]
+    from scipy.io import loadmat
 
     stored: Mapping[str, Any] = loadmat(path)
     return {name: array for name, array in stored.items() if isinstance(array, np.ndarray)}

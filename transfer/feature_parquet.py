@@ -64,7 +64,7 @@ def read_parquet(path: Path) -> Features:
 
 def _pyarrow() -> tuple[Any, Any]:
     try:
-        import pyarrow  # type: ignore[import-untyped]
+        import pyarrow
         from pyarrow import parquet
     except ImportError:
         raise UnavailableError(

@@ -86,7 +86,6 @@ def test_a_device_is_chosen_and_one_that_cannot_be_is_refused(
 
 
 def test_another_engine_evaluates_to_the_same(tmp_path, run_zoo):
-    pytest.importorskip("onnxruntime")
     pictures = np.random.default_rng(0).integers(0, 256, (40, 28, 28), np.uint8)
     np.savez(tmp_path / "x.npz", data=pictures, label=np.arange(40) % 5)
     one, other = (

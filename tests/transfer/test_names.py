@@ -69,7 +69,6 @@ def test_files_of_features_give_names_of_files_back(model, photos, tmp_path, end
 
 
 def test_parquet_has_them_written_out(model, photos, tmp_path):
-    pytest.importorskip("pyarrow")
     write_features(zoo.load(model), open_data(photos), ["fc"], tmp_path / "feats.parquet")
     assert "red/gr\\xfcn.png" in read_features(tmp_path / "feats.parquet").files
 
